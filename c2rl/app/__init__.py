@@ -1,0 +1,1 @@
+"""What a person does after training: load, predict, search."""

@@ -1,0 +1,183 @@
+"""The command line: one verb a stage, and what comes after training. Imports live in the verbs."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from c2rl import command
+
+app = typer.Typer(
+    help="Gloss-free sign language translation and retrieval (C2RL).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+params_app = typer.Typer(help="Choose and check params.yaml.", no_args_is_help=True)
+corpus_app = typer.Typer(help="Look at a corpus before the pipeline runs.", no_args_is_help=True)
+app.add_typer(params_app, name="params")
+app.add_typer(corpus_app, name="corpus")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+
+
+def _print_json(value: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(value, ensure_ascii=False))
+
+
+def _stage(name: str) -> None:
+    """Run one stage with the paths of dvc.yaml, by way of DVC, so that the cache stays true."""
+    import subprocess
+
+    if not Path("dvc.yaml").is_file():
+        raise FileNotFoundError(f"dvc.yaml is missing: run `c2rl {name}` in the project's folder.")
+    done = subprocess.run([sys.executable, "-m", "dvc", "repro", name], check=False)
+    if done.returncode:
+        raise typer.Exit(1)
+
+
+@app.command()
+def prepare() -> None:
+    """Read the corpus: decode, crop and store its frames."""
+    _stage("prepare")
+
+
+@app.command()
+def pretrain() -> None:
+    """Learn the sign encoder by ICL and ECL."""
+    _stage("pretrain")
+
+
+@app.command()
+def extract(
+    sources: Annotated[
+        list[Path] | None, typer.Argument(help="Videos, folders of videos, folders of frames.")
+    ] = None,
+    ckpt: Annotated[Path | None, typer.Option(help="Encoder folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Feature store to write (.zarr).")] = None,
+    which: Annotated[
+        Literal["best", "last"], typer.Option(help="Weights of the best or the last epoch.")
+    ] = "best",
+) -> None:
+    """Store sign features: of any videos (with --ckpt and --out), or of the corpus."""
+    if not sources and ckpt is None and out is None:
+        _stage("extract")
+        return
+    if not sources or ckpt is None or out is None:
+        raise typer.BadParameter("videos, --ckpt and --out go together")
+    from c2rl.extract.run import extract_videos
+
+    written, failed = extract_videos(sources, encoder=ckpt, out=out, which=which)
+    for row in failed:
+        typer.echo(f"{row.clip.source}: {row.reason}", err=True)
+    typer.echo(f"{out}: {written} of {written + len(failed)} clips")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def translate() -> None:
+    """Learn to translate from cached features, and score it."""
+    _stage("translate")
+
+
+@app.command()
+def retrieve() -> None:
+    """Learn to retrieve from cached features, and score it."""
+    _stage("retrieve")
+
+
+@app.command()
+def report() -> None:
+    """Write everything on one page."""
+    _stage("report")
+
+
+@app.command()
+def predict(
+    clips: Annotated[list[Path], typer.Argument(help="Videos or folders of frames.")],
+    encoder: Annotated[Path, typer.Option(help="Encoder folder.")],
+    translator: Annotated[Path, typer.Option(help="Translator folder.")],
+    as_json: Json = False,
+) -> None:
+    """Translate videos."""
+    from c2rl.app.translator import Translator
+    from c2rl.extract.encoder import SignEncoder
+
+    signer, speaker = SignEncoder(encoder), Translator(translator)
+    if speaker.encoder != signer.meta.fingerprint:
+        raise ValueError(
+            f"{translator} was trained on features of encoder {speaker.encoder}, but {encoder} is"
+            f" {signer.meta.fingerprint}. Give the encoder it belongs to."
+        )
+    for clip in clips:
+        found = speaker.translate(signer.encode(clip))
+        if as_json:
+            _print_json({"clip": str(clip), "n_best": [t._asdict() for t in found]})
+        else:
+            typer.echo(f"{clip}\t{found[0].sentence}")
+
+
+@app.command()
+def search(
+    sentence: Annotated[str, typer.Argument(help="What is signed.")],
+    retriever: Annotated[Path, typer.Option(help="Retriever folder.")],
+    top: Annotated[int, typer.Option(min=1, help="Clips to show.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Find clips by a sentence."""
+    from c2rl.app.retriever import Retriever
+
+    for hit in Retriever(retriever).search(sentence, top=top):
+        if as_json:
+            _print_json(hit._asdict())
+        else:
+            typer.echo(f"{hit.score:.3f}  {hit.split:5}  {hit.id}  {hit.sentence}")
+
+
+@params_app.command("use")
+def params_use(preset: Annotated[str, typer.Argument(help="A file of pipeline/presets.")]) -> None:
+    """Put a preset in the place of params.yaml."""
+    from c2rl import config, provenance
+
+    folder = Path("pipeline/presets")
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
+    if preset not in known:
+        raise ValueError(f"preset '{preset}' is unknown. Known: {', '.join(known) or 'none here'}.")
+    config.load(config.Params, folder / f"{preset}.yaml")
+    text = (folder / f"{preset}.yaml").read_text(encoding="utf-8")
+    provenance.write_atomic(Path("params.yaml"), text)
+    typer.echo(f"params.yaml is now {preset}; `git diff params.yaml` shows what changed")
+
+
+@params_app.command("check")
+def params_check() -> None:
+    """Check params.yaml as every stage does."""
+    from c2rl import config
+
+    config.load(config.Params)
+    typer.echo("params.yaml is valid")
+
+
+@corpus_app.command("check")
+def corpus_check(
+    dataset: Annotated[str, typer.Argument(help="A name that params.yaml's dataset may have.")],
+    root: Annotated[Path, typer.Option(help="Folder of the release.")],
+) -> None:
+    """Read a release's annotations and write the fingerprint that stage prepare depends on."""
+    from c2rl import provenance
+    from c2rl.prepare.release import describe
+
+    found = describe(dataset, root)
+    target = Path("data/corpora") / f"{dataset}.json"
+    provenance.write_json(target, found)
+    counts = "  ".join(f"{split} {n}" for split, n in found["clips"].items())
+    typer.echo(f"{dataset}: {counts}; wrote {target}")
+
+
+def main() -> None:
+    """Run a command."""
+    command.run(app)

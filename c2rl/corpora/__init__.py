@@ -1,0 +1,1 @@
+"""Corpora: what was signed, by whom, and where it lies."""

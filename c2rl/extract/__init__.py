@@ -1,0 +1,1 @@
+"""Stage extract: sign encoder to feature store."""

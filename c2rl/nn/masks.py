@@ -1,0 +1,82 @@
+"""Masks and the operations that must not see padding.
+
+Masks are True where a position is real. Shape letters: B clips, T steps, U tokens of the longest, C channels.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Tokens(NamedTuple):
+    """Padded sentences."""
+
+    ids: Tensor
+    """(B, U) int64, 0 where padded."""
+    mask: Tensor
+    """(B, U) bool, True where real."""
+
+
+def mask_of(lengths: Tensor, size: int | None = None) -> Tensor:
+    """Mark the real positions of padded sequences.
+
+    Args:
+        lengths: (B,) int64, at least 1.
+        size: Padded length T; the longest when None.
+
+    Returns:
+        (B, T) bool, True where real.
+    """
+    size = int(lengths.max()) if size is None else size
+    return torch.arange(size, device=lengths.device)[None, :] < lengths[:, None]
+
+
+def pad_tokens(sentences: Sequence[Sequence[int]]) -> Tokens:
+    """Pad tokenised sentences.
+
+    Args:
+        sentences: B lists of token ids, none empty.
+
+    Returns:
+        Padded ids and mask.
+    """
+    mask = mask_of(torch.tensor([len(s) for s in sentences]))
+    ids = torch.zeros(mask.shape, dtype=torch.int64)
+    ids[mask] = torch.tensor([t for s in sentences for t in s])
+    return Tokens(ids, mask)
+
+
+def unpack(packed: Tensor, mask: Tensor) -> Tensor:
+    """Spread packed rows over padded sequences.
+
+    Args:
+        packed: (sum of lengths, C) float, clip after clip.
+        mask: (B, T) bool, True where real.
+
+    Returns:
+        (B, T, C) float, 0 where padded.
+    """
+    padded = packed.new_zeros(*mask.shape, packed.shape[-1])
+    padded[mask] = packed
+    return padded
+
+
+class MaskedBatchNorm(nn.BatchNorm1d):
+    """Batch norm over time whose statistics come from real positions alone.
+
+    Padding would shift mean and variance, so that a clip's features depended on its batch mates.
+    """
+
+    def forward(self, input: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        """Normalise the real positions.
+
+        Args:
+            input: (B, T, C) float.
+            mask: (B, T) bool, True where real.
+
+        Returns:
+            (B, T, C) float, 0 where padded.
+        """
+        return unpack(super().forward(input[mask]), mask)

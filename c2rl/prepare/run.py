@@ -1,0 +1,144 @@
+"""Stage prepare: decode, crop and compress every frame of a corpus once."""
+
+import errno
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from c2rl import provenance
+from c2rl.config import PrepareParams
+from c2rl.corpora import synthsign
+from c2rl.corpora.clip import Clip
+from c2rl.corpora.find import corpus
+from c2rl.prepare import release as releases
+from c2rl.prepare import shards
+from c2rl.prepare.progress import progress, say
+from c2rl.store.frames import write_frame_store
+from c2rl.store.manifest import OK, Row, count
+from c2rl.video import pool
+from c2rl.video.decode import Task
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path) -> None:
+    """Turn a corpus into a frame store; clips that cannot be read are told and left out.
+
+    Args:
+        params: What the stage may read.
+        release: `data/corpora/<dataset>.json`, the fingerprint of the release.
+        frames: Folder of the frame store to write.
+        metrics: JSON to write: per split, what was stored and what failed why.
+
+    Raises:
+        FileNotFoundError: If the release is not there.
+        ValueError: If it is another release, or no clip of train can be read.
+        OSError: If the disk is full; what was decoded is kept for the next run.
+    """
+    with _full_disk_told():
+        root, clips, made_from = _read(params, release)
+        tasks = [Task(root, clip, **params.frames.kwargs()) for clip in clips]
+        scratch = _scratch(root, clips, made_from)
+        with progress("prepare", len(tasks), disk=frames.parent) as bar:
+            done = shards.decode(tasks, scratch, workers=pool.num_workers(), progress=bar)
+        rows = [row for shard in done for row in shard.rows]
+        _tell_failures(rows)
+        _require_train(rows, root)
+        sizes = shards.frame_sizes(done)
+        clips_of = shards.encoded(done)
+        told = {"made_from": made_from, "counts": count(rows)}
+        write_frame_store(frames, rows, clips_of, sizes=sizes, **told)
+        provenance.write_json(metrics, measure(rows, sizes))
+        shutil.rmtree(scratch)
+
+
+def _read(params: PrepareParams, release: Path) -> tuple[Path, list[Clip], dict[str, Any]]:
+    """Find the corpus, drawn first if it is SynthSign; check that it is the release in git."""
+    name, knobs = params.dataset, params.synthsign.kwargs()
+    made_from: dict[str, Any] = {
+        "dataset": name,
+        "profile": corpus(name).facts.profile,
+        "frames": params.frames.kwargs(),
+    }
+    root = releases.find_root(name, knobs)
+    if name == "synthsign":
+        made_from |= {"release": releases.check(release, name, root, []), "synthsign": knobs}
+        with progress("drawing SynthSign", 0) as bar:
+            synthsign.make(root, **knobs, workers=pool.num_workers(), report=bar.reach)
+        return root, releases.read(name, root), made_from
+    clips = releases.read(name, root)
+    return root, clips, made_from | {"release": releases.check(release, name, root, clips)}
+
+
+def _scratch(root: Path, clips: Sequence[Clip], made_from: dict[str, Any]) -> Path:
+    versions = {k: v for k, v in provenance.versions().items() if k in ("av", "decord", "opencv")}
+    corpus = provenance.fingerprint([clip._asdict() for clip in clips])
+    return provenance.scratch(["prepare", str(root.resolve()), corpus, made_from, versions])
+
+
+def measure(rows: Sequence[Row], sizes: Sequence[npt.NDArray[np.int64]]) -> dict[str, Any]:
+    """Sum up a frame store.
+
+    Args:
+        rows: The manifest.
+        sizes: (T,) int64 bytes of each frame, for every row that is ok.
+
+    Returns:
+        Per split: clips, frames, hours, megabytes, and failed clips per status.
+    """
+    ok: dict[str, list[tuple[Row, int]]] = defaultdict(list)
+    for row, size in zip((row for row in rows if row.status == OK), sizes, strict=True):
+        ok[row.clip.split].append((row, int(size.sum())))
+    return {
+        split: {
+            "clips": statuses[OK],
+            "frames": sum(row.num_frames for row, _ in ok[split]),
+            "hours": round(sum(r.num_frames / r.fps for r, _ in ok[split] if r.fps) / 3600, 4),
+            "megabytes": round(sum(num_bytes for _, num_bytes in ok[split]) / 1e6, 3),
+            "failed": {status: n for status, n in statuses.items() if status != OK},
+        }
+        for split, statuses in count(rows).items()
+    }
+
+
+def _tell_failures(rows: Sequence[Row]) -> None:
+    failed: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.status != OK:
+            failed[row.status].append(row)
+    for status, found in sorted(failed.items()):
+        ids = ", ".join(row.clip.id for row in found[:5]) + (", ..." if len(found) > 5 else "")
+        say(f"prepare: {len(found)} clips left out, {status}: {ids} ({found[0].reason})")
+
+
+def _require_train(rows: Sequence[Row], root: Path) -> None:
+    train = [row for row in rows if row.clip.split == "train"]
+    if any(row.status == OK for row in train):
+        return
+    if not train:
+        raise ValueError(f"{root} has no clip of split train, expected at least one.")
+    first = train[0]
+    raise ValueError(
+        f"none of the {len(train)} train clips in {root} can be read; the first, {first.clip.id}:"
+        f" {first.status}, {first.reason}. Look at the paths in its annotations."
+    )
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        raise OSError(
+            f"disk is full{where} ({error.strerror}). Nothing that was finished is lost: make room"
+            " and run the same command again."
+        ) from None

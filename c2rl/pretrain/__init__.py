@@ -1,0 +1,1 @@
+"""Stage pretrain: frame store to sign encoder."""

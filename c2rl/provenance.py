@@ -1,0 +1,229 @@
+"""Where an artefact comes from, and the promise that it is complete or absent.
+
+An artefact is a folder whose `meta.json` is written last. It is built beside its final place and
+renamed into it, so a kill at any moment leaves either the finished folder or none.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+FORMAT = 1
+"""Version of every artefact's layout on disk."""
+
+_LIBRARIES = ("c2rl", "torch", "torchvision", "transformers", "zarr", "decord", "av", "sacrebleu")
+
+
+class Meta(NamedTuple):
+    """What `meta.json` says of an artefact."""
+
+    kind: str
+    """frames, encoder, features, translator, retriever or report."""
+    fingerprint: str
+    """Hash of the content; what is made from this artefact names it."""
+    made_from: dict[str, Any]
+    """Fingerprints and parameters of what made it."""
+    counts: dict[str, Any]
+    """What it holds."""
+    files: dict[str, dict[str, Any]]
+    """Size in bytes and blake2b-128 of every file."""
+    versions: dict[str, str]
+    """Library versions it was made with."""
+
+
+def fingerprint(value: Any) -> str:
+    """Hash any JSON-serialisable value.
+
+    Args:
+        value: Dictionaries are hashed independent of the order of their keys.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def hash_file(path: Path) -> str:
+    """Hash a file's bytes with blake2b-128.
+
+    Args:
+        path: An existing file.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """List the versions that can change a number.
+
+    Returns:
+        Library name to version; libraries that are not installed are left out.
+    """
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Args:
+        path: Target; its folder is created.
+        content: Text is written as UTF-8.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, indented and with a final newline.
+
+    Args:
+        path: Target file.
+        value: Anything that JSON can hold.
+    """
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def scratch(made_from: Any) -> Path:
+    """Name the folder for resumable work, keyed by what makes the artefact.
+
+    It lies outside DVC's outs, which DVC empties before each run.
+
+    Args:
+        made_from: Everything that decides the result; a change starts afresh.
+
+    Returns:
+        `.c2rl/runs/<fingerprint>`, created; `C2RL_SCRATCH` moves the root.
+    """
+    root = Path(os.environ.get("C2RL_SCRATCH", ".c2rl/runs"))
+    folder = root / fingerprint(made_from)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def artefact(
+    path: Path, kind: str, *, made_from: dict[str, Any], counts: dict[str, Any]
+) -> Iterator[Path]:
+    """Build an artefact beside its place; on success commit it, on failure leave nothing.
+
+    Args:
+        path: Final folder; replaced if it exists.
+        kind: What it is; `read_meta` checks it.
+        made_from: Fingerprints and parameters of what makes it.
+        counts: What it holds; may be filled while the block runs.
+
+    Yields:
+        The folder to write into.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.parent / f".{path.name}.partial"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir()
+    try:
+        yield building
+        _commit(building, kind, made_from, counts)
+        _swap(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _commit(folder: Path, kind: str, made_from: dict[str, Any], counts: dict[str, Any]) -> None:
+    files = {}
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        _sync(file)
+        name = file.relative_to(folder).as_posix()
+        files[name] = {"bytes": file.stat().st_size, "blake2b": hash_file(file)}
+    content = {name: entry["blake2b"] for name, entry in files.items()}
+    meta = Meta(kind, fingerprint([kind, FORMAT, content]), made_from, counts, files, versions())
+    write_json(folder / "meta.json", {"format": FORMAT, **meta._asdict()})
+
+
+def _swap(building: Path, path: Path) -> None:
+    old = path.parent / f".{path.name}.old"
+    shutil.rmtree(old, ignore_errors=True)
+    if path.exists():
+        path.rename(old)
+    building.rename(path)
+    _sync(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
+    """Read an artefact's `meta.json` and refuse what is not a complete artefact of that kind.
+
+    Args:
+        path: The artefact's folder.
+        kind: The kind that the caller needs.
+        made_by: The stage that makes it, for the message.
+
+    Returns:
+        Its meta data.
+
+    Raises:
+        FileNotFoundError: If the folder is absent or was never completed.
+        ValueError: If it is of another kind or format, or a file is missing or has another size.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist. `dvc repro {made_by}` makes it.")
+    if not (path / "meta.json").is_file():
+        raise FileNotFoundError(
+            f"{path} has no meta.json: it is not a complete artefact. `dvc repro {made_by}` makes it."
+        )
+    found = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+    if found.get("kind") != kind:
+        raise ValueError(
+            f"{path} holds {found.get('kind')}, but {kind} is needed"
+            f" (written by stage `{made_by}`)."
+        )
+    if found.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has format {found.get('format')}, this version reads {FORMAT}."
+            f" Run `dvc repro {made_by}`."
+        )
+    meta = Meta(**{name: found[name] for name in Meta._fields})
+    torn = [n for n, e in meta.files.items() if _size(path / n) != e["bytes"]]
+    if torn:
+        raise ValueError(
+            f"{path} is damaged: {', '.join(torn[:3])}{' ...' if len(torn) > 3 else ''} missing or"
+            f" of another size than meta.json says. Delete it and run `dvc repro {made_by}`."
+        )
+    return meta
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else -1

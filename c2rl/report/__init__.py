@@ -1,0 +1,1 @@
+"""Stage report: everything on one page."""

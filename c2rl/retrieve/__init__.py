@@ -1,0 +1,1 @@
+"""Stage retrieve: features to ranks."""

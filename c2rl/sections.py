@@ -1,0 +1,234 @@
+"""The sections of `params.yaml`: name, type, limits and meaning of every parameter.
+
+No field has a default: each number is written in `params.yaml`, so none hides outside the cache's
+key. Where the paper is silent, the row of the ambiguity register that decides is named.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=8, le=4096)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A part of `params.yaml`: unknown keys, strings for numbers and infinities are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    def kwargs(self, *names: str) -> dict[str, Any]:
+        """Give the section as plain keyword arguments.
+
+        Args:
+            names: Fields to give; all when empty.
+
+        Returns:
+            Field name to value.
+        """
+        values = self.model_dump()
+        return {name: values[name] for name in names} if names else values
+
+
+class SynthSign(Section):
+    """The embedded corpus (`dataset: synthsign`)."""
+
+    size: Literal["tiny", "small", "paper"]
+    """About 400/64/64, 2,000/200/300 or 7,096/519/642 clips (train/dev/test)."""
+    language: Literal["de", "en", "zh"]
+    """Language of the sentences, hence the metric profile."""
+    seed: Annotated[int, Field(ge=0)]
+    """Seed of the generator; belongs to stage prepare alone."""
+    vocabulary: Annotated[int, Field(ge=28)]
+    """Number of signs."""
+    signers: Annotated[int, Field(ge=3)]
+    """Number of signers; the last two sign dev and test and nothing else."""
+    reordering: Probability
+    """Share of sentences whose signs do not follow the order of the words."""
+    noise: Annotated[float, Field(ge=0, le=3)]
+    """Strength of jitter, background and sensor noise; 1 is normal."""
+
+
+class StoredFrames(Section):
+    """How frames are stored."""
+
+    size: Size
+    """Width and height in pixels; the aspect ratio is not kept (register row 16). Paper: 256."""
+    codec: Literal["jpeg", "png"]
+    """Compression of the frame store; png loses nothing and takes about six times the space."""
+    quality: Annotated[int, Field(ge=1, le=100)]
+    """JPEG quality, always 4:4:4; png ignores it."""
+
+
+class SampledFrames(Section):
+    """Which stored frames the encoder sees, and how."""
+
+    crop: Size
+    """Side of the random (training) or centre (inference) crop in pixels. Paper: 224."""
+    keep: Share
+    """Share of frames kept; k in the paper, 0.25."""
+    target_fps: Rate | None
+    """Bring every clip to this rate before sampling; null keeps the native rate (row 14)."""
+    cap: Count | None
+    """Most frames of a clip before sampling, spread evenly; null: no cap (row 13)."""
+    augment: Literal["paper", "gfslt"]
+    """Training views: `paper` crops only; `gfslt` also rotates, scales and shifts (row 15)."""
+
+
+class Frames(StoredFrames, SampledFrames):
+    """The whole section `frames`."""
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Self:
+        if self.crop > self.size:
+            raise ValueError(f"crop {self.crop} is larger than size {self.size}")
+        return self
+
+
+class Encoder(Section):
+    """The sign encoder of Table I, and the text encoder and decoder that teach it."""
+
+    weights: str
+    """First weights of the ResNet: imagenet, none, or the path of a torchvision state dict."""
+    channels: Annotated[int, Field(ge=8, multiple_of=8)]
+    """Channels of ResNet's first stage; 64 is ResNet-18, less is a narrower one."""
+    width: Annotated[int, Field(ge=8)]
+    """Hidden size of the transformer blocks and width C of the features. Paper: 512."""
+    layers: Count
+    heads: Count
+    feedforward: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Tokenizer(Section):
+    """How sentences become tokens."""
+
+    name: str
+    """`corpus` learns pieces from the training sentences; else a tokenizer's hub id or folder,
+    trimmed to the pieces of the training sentences (row 20)."""
+    size: Annotated[int, Field(ge=100)]
+    """Most pieces that `corpus` learns."""
+
+
+class ContrastiveLoss(Section):
+    """Eq. (1) on CLCL similarities."""
+
+    temperature: Annotated[float, Field(ge=0.01, le=1)]
+    """First value of the trainable tau (row 4)."""
+    max_scale: Annotated[float, Field(ge=1)]
+    """1/tau never exceeds this (row 4)."""
+    sharpness: Annotated[float, Field(ge=0.03, le=1)]
+    """Fixed temperature of CLCL's inner softmax (row 3)."""
+    directions: Literal["sum", "mean"]
+    """Eq. (1) adds the two directions; `mean` halves them (row 7)."""
+    dual_mix: Probability
+    """1: each similarity contrasts one axis as eq. (1) says; 0.5: both axes, as CiCo (row 8)."""
+    duplicate_text: Literal["ignore", "mask", "positive"]
+    """Equal sentences in a batch: negatives as in the paper, left out, or further positives."""
+    negatives: Literal["global"] | Annotated[int, Field(ge=2)]
+    """Contrast over the whole batch, or over groups of this size (row 9)."""
+
+
+class Loss(ContrastiveLoss):
+    """Joint objective L = alpha * L_con + beta * L_lm, eq. (3)."""
+
+    alpha: Weight
+    """Weight of implicit content learning (ICL), eq. (1)."""
+    beta: Weight
+    """Weight of explicit context learning (ECL), eq. (2)."""
+    smoothing: Annotated[float, Field(ge=0, lt=1)]
+    """Label smoothing of eq. (2) (row 11)."""
+    lm_reduction: Literal["token_mean", "sentence_sum"]
+    """Mean over tokens, or eq. (2)'s sum over tokens and mean over sentences (row 10)."""
+
+    @model_validator(mode="after")
+    def _has_objective(self) -> Self:
+        if self.alpha == self.beta == 0:
+            raise ValueError("alpha and beta are both 0: nothing is left to learn")
+        return self
+
+
+class Training(Section):
+    """What every training needs."""
+
+    epochs: Count
+    batch_size: Annotated[int, Field(ge=2)]
+    """Clips a step over all processes."""
+    optimizer: Literal["sgd", "adam", "adamw"]
+    lr: Rate
+    """Highest learning rate; decays to 0 along a cosine."""
+    warmup: Annotated[float, Field(ge=0, lt=1)]
+    """Share of the steps during which the rate rises linearly."""
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    """Of SGD; ignored by Adam."""
+    nesterov: bool
+    weight_decay: Weight
+    clip_norm: Rate | None
+    """Largest gradient norm; null: no clipping."""
+    evaluate_every: Count
+    """Epochs between looks at the dev split; the last epoch is always looked at."""
+
+
+class Pretrain(Training):
+    """Stage pretrain (Sec. III-B, IV-B b)."""
+
+    probe_clips: Annotated[int, Field(ge=0)]
+    """Dev clips translated greedily at each look; 0: none."""
+
+
+class Extract(Section):
+    """Stage extract."""
+
+    which: Literal["best", "last"]
+    """Encoder weights: lowest dev loss, or the last epoch's (row 23)."""
+
+
+class Transformer(Section):
+    """A small transformer; ignored by pretrained backbones."""
+
+    width: Annotated[int, Field(ge=8)]
+    layers: Count
+    heads: Count
+    feedforward: Count
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+
+class Translate(Training, Transformer):
+    """Stage translate (Sec. III-C a)."""
+
+    backbone: Literal["transformer", "mbart", "mt5"]
+    weights: str
+    """Of mbart and mt5: a hub id, a folder, or none. The transformer starts from none."""
+    projection_lr: Rate
+    """Learning rate of the layer between features and backbone."""
+    smoothing: Annotated[float, Field(ge=0, lt=1)]
+    beams: Count
+    length_penalty: float
+    max_length: Count
+    """Most tokens of a hypothesis."""
+
+
+class Retrieve(Training, Transformer):
+    """Stage retrieve (Sec. III-C b)."""
+
+    backbone: Literal["transformer", "mbart", "mt5"]
+    weights: str
+    mix: Probability
+    """Score at test time = mix * V2T + (1 - mix) * T2V (row 29)."""
+
+
+class Report(Section):
+    """Stage report."""
+
+    examples: Annotated[int, Field(ge=1, le=50)]
+    """Test clips shown as film strips."""

@@ -1,0 +1,1 @@
+"""Arrays and manifests on disk: complete or absent."""

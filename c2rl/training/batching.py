@@ -1,0 +1,86 @@
+"""Which clips share a batch, and how features and tokens become padded tensors.
+
+Shape letters: B clips, T feature rows of the longest, C width, U tokens of the longest.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from c2rl.nn.masks import Tokens, mask_of
+from c2rl.video.sample import generator
+
+
+class FeatureBatch(NamedTuple):
+    """Clips' features and sentences."""
+
+    features: Tensor
+    """(B, T, C) float32, 0 where padded."""
+    mask: Tensor
+    """(B, T) bool, True where real."""
+    tokens: Tokens
+    sentence_ids: Tensor
+    """(B,) int64; equal where the sentences are equal."""
+
+
+def plan(num_clips: int, batch_size: int, *, seed: int, epoch: int) -> list[list[int]]:
+    """Deal the clips of an epoch into batches.
+
+    Args:
+        num_clips: Of the split.
+        batch_size: Clips a batch; batches differ by one at most, so none is a lonely rest.
+        seed: Of the training.
+        epoch: From 0.
+
+    Returns:
+        Positions in the split; every clip exactly once.
+    """
+    order = generator(seed, epoch, "order").permutation(num_clips)
+    parts = np.array_split(order, -(-num_clips // batch_size))
+    return [part.tolist() for part in parts]
+
+
+def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
+    """Group clips of like length, for evaluation.
+
+    Args:
+        lengths: Of each clip.
+        batch_size: Clips a batch.
+
+    Returns:
+        Positions; every clip exactly once.
+    """
+    order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+
+
+def pad_features(clips: Sequence[npt.NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
+    """Pad clips' features.
+
+    Args:
+        clips: B arrays (T', C) float16.
+
+    Returns:
+        (B, T, C) float32 and (B, T) bool mask.
+    """
+    mask = mask_of(torch.tensor([len(c) for c in clips]))
+    padded = torch.zeros(*mask.shape, clips[0].shape[1])
+    padded[mask] = torch.from_numpy(np.concatenate(clips).astype(np.float32))
+    return padded, mask
+
+
+def sentence_ids(sentences: Sequence[str]) -> list[int]:
+    """Number sentences so that equal ones have equal numbers.
+
+    Args:
+        sentences: Of a split.
+
+    Returns:
+        One number a sentence.
+    """
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(sentence, len(numbers)) for sentence in sentences]

@@ -1,0 +1,1 @@
+"""Stage translate: features to sentences."""

@@ -1,0 +1,185 @@
+"""Stage translate: feature store to translator, predictions and scores (Sec. III-C a)."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from c2rl import provenance
+from c2rl.config import TranslateParams
+from c2rl.language import backbones
+from c2rl.language import tokenizer as language
+from c2rl.nn.masks import pad_tokens
+from c2rl.nn.search import Hypothesis
+from c2rl.objectives.language import language_loss
+from c2rl.store.features import FeatureSplit, FeatureStore
+from c2rl.training import checkpoint, optim
+from c2rl.training.batching import FeatureBatch, by_length, pad_features, plan, sentence_ids
+from c2rl.training.loop import Fitted, fit
+from c2rl.translate import score
+from c2rl.translate.model import TranslatorNetwork
+
+
+def translate(params: TranslateParams, *, features: Path, translator: Path, metrics: Path) -> None:
+    """Learn to translate sign features and score every held-out clip.
+
+    Args:
+        params: What this stage may read.
+        features: Feature store, written by `extract`.
+        translator: Folder to write: weights, tokenizer, predictions.
+        metrics: JSON file to write.
+    """
+    store = FeatureStore(features)
+    backbones.require(params.translate.backbone, "translate.backbone")
+    train, dev = store["train"], store["dev"]
+    tokenizer = language.build(**params.tokenizer.kwargs(), sentences=train.sentences)
+    profile = store.meta.made_from["profile"] or score.profile_of(train.rows[0].clip.language)
+    made_from = {"features": store.meta.fingerprint, "params": params.model_dump()}
+
+    torch.manual_seed(params.seed)
+    sizes = params.translate.kwargs("width", "layers", "heads", "feedforward", "dropout")
+    config = {"feature_width": train.width, "vocabulary": tokenizer.size, **sizes}
+    model = TranslatorNetwork(**config)
+    fitted = _fit(params, model, train, dev, tokenizer, profile, made_from)
+
+    checkpoint.fill(model, fitted.best)
+    model.eval()
+    search = params.translate.kwargs("beams", "length_penalty", "max_length")
+    held_out = [name for name in ("dev", "test") if name in store.splits]
+    found = {name: _generate(model, store[name], tokenizer, search) for name in held_out}
+    config |= {"encoder": store.meta.made_from["encoder"], "search": search, "profile": profile}
+    with provenance.artefact(translator, "translator", made_from=made_from, counts={}) as folder:
+        checkpoint.save_weights(folder / "model.safetensors", fitted.best)
+        provenance.write_json(folder / "config.json", config)
+        provenance.write_atomic(folder / "tokenizer.json", tokenizer.dumps())
+        _write_lines(folder / "history.jsonl", fitted.history)
+        for name in held_out:
+            rows = _predictions(found[name], store[name], tokenizer, profile)
+            _write_lines(folder / f"predictions.{name}.jsonl", rows)
+    provenance.write_json(
+        metrics,
+        {name: _scores(found[name], store[name], train, tokenizer, profile) for name in held_out},
+    )
+
+
+def _write_lines(path: Path, rows: list[Any]) -> None:
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    provenance.write_atomic(path, "".join(lines))
+
+
+def _fit(
+    params: TranslateParams,
+    model: TranslatorNetwork,
+    train: FeatureSplit,
+    dev: FeatureSplit,
+    tokenizer: language.Tokenizer,
+    profile: str,
+    made_from: dict[str, Any],
+) -> Fitted:
+    options = params.translate
+    groups = optim.parameter_groups(
+        model,
+        lr=options.lr,
+        weight_decay=options.weight_decay,
+        other_lr={"projection.": options.projection_lr},
+    )
+    tokens = [tokenizer.encode(s) for s in train.sentences]
+    numbers = sentence_ids(train.sentences)
+
+    def batches(epoch: int) -> Iterator[FeatureBatch]:
+        for chosen in plan(len(train), options.batch_size, seed=params.seed, epoch=epoch):
+            yield FeatureBatch(
+                *pad_features([train[i] for i in chosen]),
+                pad_tokens([tokens[i] for i in chosen]),
+                torch.tensor([numbers[i] for i in chosen]),
+            )
+
+    def losses(batch: FeatureBatch) -> dict[str, torch.Tensor]:
+        logits = model(batch.features, batch.mask, batch.tokens)
+        ids, mask = batch.tokens
+        return {"loss": language_loss(logits, ids, mask, smoothing=options.smoothing)}
+
+    def evaluate() -> dict[str, float]:
+        greedy = {"beams": 1, "length_penalty": 1.0, "max_length": options.max_length}
+        found = _generate(model, dev, tokenizer, greedy)
+        ours = [tokenizer.decode(found[id_][0].tokens) for id_ in dev.ids]
+        return {"bleu4": score.bleu(ours, dev.sentences, profile)}
+
+    return fit(
+        model,
+        batches=batches,
+        steps=-(-len(train) // options.batch_size),
+        losses=losses,
+        items=lambda batch: len(batch.features),
+        unit="clips",
+        evaluate=evaluate,
+        better=("bleu4", "max"),
+        optimizer=optim.build(options.optimizer, groups, **options.kwargs("momentum", "nesterov")),
+        seed=params.seed,
+        state=provenance.scratch(made_from),
+        **options.kwargs("epochs", "warmup", "clip_norm", "evaluate_every"),
+    )
+
+
+def _generate(
+    model: TranslatorNetwork,
+    split: FeatureSplit,
+    tokenizer: language.Tokenizer,
+    search: dict[str, Any],
+) -> dict[str, list[Hypothesis]]:
+    """Translate a split in batches of like length."""
+    found: dict[str, list[Hypothesis]] = {}
+    with torch.no_grad():
+        for chosen in by_length(split.lengths, 32):
+            features, mask = pad_features([split[i] for i in chosen])
+            hypotheses = model.generate(features, mask, **search)
+            found |= {split.ids[i]: own for i, own in zip(chosen, hypotheses, strict=True)}
+    return {id_: found[id_] for id_ in split.ids}
+
+
+def _predictions(
+    found: dict[str, list[Hypothesis]],
+    split: FeatureSplit,
+    tokenizer: language.Tokenizer,
+    profile: str,
+) -> list[dict[str, Any]]:
+    rows = []
+    for id_, reference in zip(split.ids, split.sentences, strict=True):
+        best = [(tokenizer.decode(h.tokens), round(h.score, 4)) for h in found[id_]]
+        rows.append(
+            {
+                "id": id_,
+                "hypothesis": best[0][0],
+                "reference": reference,
+                "rouge_l": score.sentence_score(best[0][0], reference, profile),
+                "score": best[0][1],
+                "n_best": best[1:],
+            }
+        )
+    return rows
+
+
+def _scores(
+    found: dict[str, list[Hypothesis]],
+    split: FeatureSplit,
+    train: FeatureSplit,
+    tokenizer: language.Tokenizer,
+    profile: str,
+) -> dict[str, Any]:
+    """Score a split, and what it would score without looking at the video."""
+    ours = {id_: tokenizer.decode(own[0].tokens) for id_, own in found.items()}
+    references = dict(zip(split.ids, split.sentences, strict=True))
+    said = list(ours.values())
+    alike = [
+        n for n in score.PROFILES if n != profile and score.fits(n, split.rows[0].clip.language)
+    ]
+    return {
+        **score.score(ours, references, profile),
+        # Each clip's features replaced by those of the next clip: what is left is language alone.
+        "bleu4_shuffled": round(score.bleu(said[1:] + said[:1], split.sentences, profile), 2),
+        "bleu4_constant": round(score.best_constant(train.sentences, split.sentences, profile), 2),
+        "covered": tokenizer.unknown(split.sentences)["covered"],
+        "profiles": {name: score.score(ours, references, name) for name in alike},
+    }

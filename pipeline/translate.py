@@ -1,0 +1,16 @@
+"""DVC stage `translate`: features to sentences (Sec. III-C a)."""
+
+from pathlib import Path
+
+from c2rl import command, config
+from c2rl.translate import run
+
+
+def main(features: Path, translator: Path, metrics: Path) -> None:
+    """Learn from the FEATURES store; write the TRANSLATOR folder."""
+    params = config.load(config.TranslateParams)
+    run.translate(params, features=features, translator=translator, metrics=metrics)
+
+
+if __name__ == "__main__":
+    command.script(main)

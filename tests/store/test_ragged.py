@@ -1,0 +1,67 @@
+import pickle
+
+import numpy as np
+import pytest
+import zarr
+
+from c2rl.store import ragged
+
+
+def write(folder, blocks, *, shape, dtype="float32"):
+    ragged.write_group(folder / "g")
+    ragged.write_flat(folder / "g" / "a", blocks, shape=shape, dtype=dtype)
+    return ragged.FlatArray(folder / "g" / "a")
+
+
+@pytest.mark.parametrize("chunk_rows", [1, 3, 7, 100])
+def test_every_range_is_read_back_across_chunks(tmp_path, monkeypatch, chunk_rows):
+    monkeypatch.setattr(ragged, "CHUNK_BYTES", chunk_rows * 2 * 4)
+    data = np.arange(20, dtype=np.float32).reshape(10, 2)
+    array = write(tmp_path, [data[:4], data[4:4], data[4:]], shape=(10, 2))
+    for start in range(11):
+        for end in range(start, 11):
+            np.testing.assert_array_equal(array.rows(start, end), data[start:end])
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32"])
+def test_memory_maps_equal_stock_zarr(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(ragged, "CHUNK_BYTES", 64)
+    data = (np.random.default_rng(0).random((33, 5)) * 100).astype(dtype)
+    array = write(tmp_path, [data], shape=data.shape, dtype=dtype)
+    stock = zarr.open_group(tmp_path / "g", mode="r")["a"]
+    np.testing.assert_array_equal(stock[...], data)
+    np.testing.assert_array_equal(array.rows(0, 33), data)
+    assert array.rows(0, 1).dtype == stock.dtype
+
+
+def test_stock_zarr_finds_a_flipped_bit(tmp_path):
+    write(tmp_path, [np.ones((4, 2), np.float32)], shape=(4, 2))
+    (chunk,) = (p for p in (tmp_path / "g/a/c").rglob("*") if p.is_file())
+    data = bytearray(chunk.read_bytes())
+    data[3] ^= 1
+    chunk.write_bytes(data)
+    with pytest.raises(ValueError, match=r"checksum"):
+        ragged.read_small(tmp_path / "g/a")
+
+
+@pytest.mark.parametrize("rows", [3, 5])
+def test_the_promised_number_of_rows_is_kept(tmp_path, rows):
+    with pytest.raises(ValueError, match=r"promised"):
+        write(tmp_path, [np.zeros((rows, 2), np.float32)], shape=(4, 2))
+
+
+def test_an_empty_array_can_be_read(tmp_path):
+    array = write(tmp_path, [], shape=(0, 2))
+    assert array.rows(0, 0).shape == (0, 2)
+
+
+def test_a_pickled_array_opens_its_own_maps(tmp_path):
+    array = write(tmp_path, [np.ones((4, 2), np.float32)], shape=(4, 2))
+    array.rows(0, 1)
+    assert len(pickle.dumps(array)) < 1000
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(array)).rows(0, 4), np.ones((4, 2)))
+
+
+def test_offsets_begin_at_zero_and_end_at_the_sum():
+    assert ragged.offsets_of([3, 0, 2]).tolist() == [0, 3, 3, 5]
+    assert ragged.offsets_of([]).tolist() == [0]

@@ -202,7 +202,8 @@ def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
         raise FileNotFoundError(f"{path} does not exist. `dvc repro {made_by}` makes it.")
     if not (path / "meta.json").is_file():
         raise FileNotFoundError(
-            f"{path} has no meta.json: it is not a complete artefact. `dvc repro {made_by}` makes it."
+            f"{path} has no meta.json: it is not a complete artefact."
+            f" `dvc repro {made_by}` makes it."
         )
     found = json.loads((path / "meta.json").read_text(encoding="utf-8"))
     if found.get("kind") != kind:

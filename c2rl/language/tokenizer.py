@@ -158,8 +158,8 @@ def _pretrained(name: str) -> tokenizers.Tokenizer:
         loaded = transformers.AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise FileNotFoundError(
-            f"tokenizer {name} is not at hand ({type(error).__name__}). Give tokenizer.name a folder"
-            " that holds its tokenizer.json, or fetch it into the Hugging Face cache."
+            f"tokenizer {name} is not at hand ({type(error).__name__}). Give tokenizer.name a"
+            " folder that holds its tokenizer.json, or fetch it into the Hugging Face cache."
         ) from None
     backend: tokenizers.Tokenizer = loaded.backend_tokenizer
     return backend

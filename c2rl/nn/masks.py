@@ -1,6 +1,8 @@
 """Masks and the operations that must not see padding.
 
-Masks are True where a position is real. Shape letters: B clips, T steps, U tokens of the longest, C channels.
+Masks are True where a position is real.
+
+Shape letters: B clips, T steps, U tokens of the longest, C channels.
 """
 
 from collections.abc import Sequence

@@ -30,20 +30,18 @@ def resnet18(channels: int, weights: str) -> nn.Module:
         FileNotFoundError: If the weights cannot be had without the network.
         ValueError: If weights are asked for a narrower ResNet.
     """
-    if channels == 64:
-        net = torchvision.models.resnet18(weights=None)
-    else:
-        net = _NarrowResNet(channels)
+    wide = channels == 64
+    net: nn.Module = torchvision.models.resnet18(weights=None) if wide else _NarrowResNet(channels)
     net.fc = nn.Identity()
     if weights != "none":
-        if channels != 64:
+        if not wide:
             raise ValueError(f"encoder.weights {weights} needs encoder.channels 64, not {channels}")
         state = torch.load(_weights_file(weights), map_location="cpu", weights_only=True)
         net.load_state_dict({k: v for k, v in state.items() if not k.startswith("fc.")})
     return net
 
 
-class _NarrowResNet(torchvision.models.ResNet):
+class _NarrowResNet(torchvision.models.ResNet):  # type: ignore[misc]
     """ResNet-18's plan with fewer channels, for machines without a GPU."""
 
     # Departure from the paper: params.yaml's default is narrower than ResNet-18; paper.yaml is not.
@@ -68,7 +66,7 @@ def _weights_file(weights: str) -> Path:
         return Path(weights)
     url = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
     name = url.rsplit("/", 1)[-1]
-    file = Path(torch.hub.get_dir()) / "checkpoints" / name
+    file: Path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not file.is_file() and not os.environ.get("HF_HUB_OFFLINE"):
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

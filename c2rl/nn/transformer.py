@@ -117,8 +117,7 @@ class EncoderBlock(nn.Module):
         normed = self.attention_norm(x)
         attended = self.attention(normed, self.attention.keys_values(normed), mask, causal=False)
         x = x + self.dropout(attended)
-        x = x + self.dropout(self.feed(self.feed_norm(x)))
-        return x
+        return x + self.dropout(self.feed(self.feed_norm(x)))
 
 
 class Embedding(nn.Module):

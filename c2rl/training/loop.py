@@ -180,7 +180,7 @@ def _epoch(
             )
         optim.set_lr(optimizer, optim.share_of_peak(step, epochs * steps, warmup))
         optimizer.zero_grad(set_to_none=True)
-        found["loss"].backward()
+        found["loss"].backward()  # type: ignore[no-untyped-call]
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
         optimizer.step()

@@ -214,7 +214,7 @@ def best_constant(training: Sequence[str], references: Sequence[str], name: str)
 
     def overlap(sentence: str) -> float:
         own = _text(sentence, profile).split()
-        return sum(math.log1p(words[w]) for w in own) / max(1, len(own)) ** 0.5
+        return float(sum(math.log1p(words[w]) for w in own) / max(1, len(own)) ** 0.5)
 
     likely = sorted(sorted(set(training)), key=overlap, reverse=True)[:400]
-    return max(bleu([s] * len(references), references, name) for s in likely)
+    return max(bleu([sentence] * len(references), references, name) for sentence in likely)

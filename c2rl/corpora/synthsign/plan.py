@@ -29,6 +29,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
+    "nano": Size((24, 8, 8), 160, 192, False),
     "tiny": Size((400, 64, 64), 160, 192, False),
     "small": Size((2000, 200, 300), 160, 192, False),
     "paper": Size((7096, 519, 642), 210, 260, True),

@@ -81,8 +81,9 @@ class SampledFrames(Section):
     """Bring every clip to this rate before sampling; null keeps the native rate (row 14)."""
     cap: Count | None
     """Most frames of a clip before sampling, spread evenly; null: no cap (row 13)."""
-    augment: Literal["paper", "gfslt"]
-    """Training views: `paper` crops only; `gfslt` also rotates, scales and shifts (row 15)."""
+    augment: Literal["paper", "gfslt", "strong"]
+    """Training views: `paper` crops only; `gfslt` also rotates, scales and shifts (row 15);
+    `strong` changes the colours as well."""
 
 
 class Frames(StoredFrames, SampledFrames):

@@ -58,7 +58,7 @@ class FrameBatches:
             keep: Share of frames kept; k in the paper.
             target_fps: See `c2rl.video.sample.candidates`.
             cap: See `c2rl.video.sample.candidates`.
-            augment: `paper` or `gfslt`.
+            augment: `paper`, `gfslt` or `strong`.
             batch_size: Clips a batch.
             seed: Of the training.
 
@@ -113,8 +113,10 @@ class FrameBatches:
                 rng=rng,
                 **self._view,  # type: ignore[arg-type]
             )
+            if rng is not None and self._augment == "strong":
+                clip = transform.tint(clip, rng)
             clips.append(clip)
-            if rng is not None and self._augment == "gfslt":
+            if rng is not None and self._augment != "paper":
                 matrices.append(transform.affine(rng).expand(len(clip), 2, 3))
         return FrameBatch(
             torch.cat(clips),

@@ -84,6 +84,21 @@ def affine(rng: np.random.Generator) -> Tensor:
     return torch.tensor([[cos, -sin, shift[0]], [sin, cos, shift[1]]], dtype=torch.float32)
 
 
+def tint(frames: Tensor, rng: np.random.Generator) -> Tensor:
+    """Change the colours of a clip: contrast and brightness of each channel.
+
+    Args:
+        frames: (T, 3, R, R) uint8.
+        rng: Decides for the whole clip: contrast in [0.6, 1.4], brightness within 40 levels.
+
+    Returns:
+        (T, 3, R, R) uint8.
+    """
+    contrast = torch.from_numpy(rng.uniform(0.6, 1.4, (3, 1, 1)).astype(np.float32))
+    brightness = torch.from_numpy(rng.uniform(-40, 40, (3, 1, 1)).astype(np.float32))
+    return ((frames.float() - 128) * contrast + 128 + brightness).clamp(0, 255).to(torch.uint8)
+
+
 def warp(frames: Tensor, matrices: Tensor) -> Tensor:
     """Rotate, scale and shift normalised frames; what comes from outside is the border's colour.
 

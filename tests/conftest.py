@@ -1,0 +1,91 @@
+"""A whole tiny corpus and every artefact made from it, once a session, with the real stages."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from ruamel.yaml import YAML
+
+from c2rl import config
+
+ROOT = Path(__file__).parent.parent
+
+SMALL = {
+    "synthsign": {"size": "nano"},
+    "frames": {"size": 32, "crop": 28},
+    "encoder": {"channels": 8, "width": 16, "layers": 1, "heads": 2, "feedforward": 32},
+    "pretrain": {"epochs": 1, "batch_size": 8, "evaluate_every": 1, "probe_clips": 2},
+    "translate": {"width": 16, "layers": 1, "heads": 2, "feedforward": 32, "epochs": 1, "beams": 2},
+    "retrieve": {"width": 16, "layers": 1, "heads": 2, "feedforward": 32, "epochs": 1},
+}
+
+
+class World(NamedTuple):
+    """Where everything lies."""
+
+    folder: Path
+    params: Path
+
+    def path(self, kind: str) -> Path:
+        return self.folder / "data" / kind / ("synthsign.zarr" if kind == "features" else "synthsign")
+
+
+def small_params(path: Path, **changes: dict[str, object]) -> Path:
+    yaml = YAML(typ="safe", pure=True)
+    content = yaml.load(ROOT / "params.yaml")
+    for part in (SMALL, changes):
+        for section, values in part.items():
+            content[section].update(values)
+    yaml.dump(content, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Run prepare to retrieve on SynthSign's smallest size."""
+    from c2rl.extract.run import extract
+    from c2rl.prepare.run import prepare
+    from c2rl.pretrain.run import pretrain
+    from c2rl.retrieve.run import retrieve
+    from c2rl.translate.run import translate
+
+    folder = tmp_path_factory.mktemp("world")
+    made = World(folder, small_params(folder / "params.yaml"))
+    metrics = folder / "metrics"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("C2RL_DATA", str(folder / "raw"))
+        patch.setenv("C2RL_SCRATCH", str(folder / "scratch"))
+        read = lambda schema: config.load(schema, made.params)  # noqa: E731
+        frames, encoder, features = (made.path(k) for k in ("frames", "encoders", "features"))
+        prepare(
+            read(config.PrepareParams),
+            release=ROOT / "data/corpora/synthsign.json",
+            frames=frames,
+            metrics=metrics / "prepare.json",
+        )
+        pretrain(
+            read(config.PretrainParams),
+            frames=frames,
+            encoder=encoder,
+            metrics=metrics / "pretrain.json",
+        )
+        extract(
+            read(config.ExtractParams),
+            frames=frames,
+            encoder=encoder,
+            features=features,
+            metrics=metrics / "extract.json",
+        )
+        translate(
+            read(config.TranslateParams),
+            features=features,
+            translator=made.path("translators"),
+            metrics=metrics / "translate.json",
+        )
+        retrieve(
+            read(config.RetrieveParams),
+            features=features,
+            retriever=made.path("retrievers"),
+            metrics=metrics / "retrieve.json",
+        )
+    return made

@@ -1,0 +1,61 @@
+"""The command line answers at once, in one line where something is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def cli(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    call = [sys.executable, "-c", "from c2rl.cli import main; main()", *arguments]
+    return subprocess.run(call, capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from c2rl.cli import app; import c2rl;"
+        "print([m for m in ('torch','zarr','transformers','cv2','av','pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_stage_is_a_command() -> None:
+    text = cli("--help").stdout
+    for word in ("prepare", "pretrain", "extract", "translate", "retrieve", "report"):
+        assert word in text
+
+
+def test_wrong_use_exits_with_2() -> None:
+    assert cli("extract", "a.mp4").returncode == 2
+
+
+def test_an_unknown_preset_is_one_line() -> None:
+    done = cli("params", "use", "papr")
+    assert done.returncode == 1
+    assert done.stderr.strip() == "c2rl: preset 'papr' is unknown. Known: paper."
+
+
+def test_a_preset_is_put_in_place(tmp_path) -> None:
+    (tmp_path / "pipeline/presets").mkdir(parents=True)
+    preset = (ROOT / "pipeline/presets/paper.yaml").read_text()
+    (tmp_path / "pipeline/presets/paper.yaml").write_text(preset)
+    assert cli("params", "use", "paper", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "params.yaml").read_text() == preset
+
+
+@pytest.mark.parametrize("name", ["load", "FeatureStore", "SignEncoder", "Translator", "Retriever"])
+def test_the_public_names_are_there(name: str) -> None:
+    import c2rl
+
+    assert getattr(c2rl, name).__doc__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    import c2rl
+
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = c2rl.nothing

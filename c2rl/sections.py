@@ -44,7 +44,7 @@ class SynthSign(Section):
     """The embedded corpus (`dataset: synthsign`)."""
 
     size: Literal["nano", "tiny", "small", "paper"]
-    """24/8/8 (for tests of the pipeline itself), 400/64/64, 2,000/200/300 or 7,096/519/642 clips."""
+    """24/8/8 (to test the pipeline itself), 400/64/64, 2,000/200/300 or 7,096/519/642 clips."""
     language: Literal["de", "en", "zh"]
     """Language of the sentences, hence the metric profile."""
     seed: Annotated[int, Field(ge=0)]

@@ -7,16 +7,11 @@ from c2rl.report import run
 
 
 def main(
-    frames: Path, encoder: Path, translator: Path, retriever: Path, metrics: Path, report: Path
+    frames: Path, encoder: Path, translator: Path, retriever: Path, metrics: Path, page: Path
 ) -> None:
-    """Write the REPORT folder from all the others."""
-    inputs = {"frames": frames, "encoder": encoder, "translator": translator}
+    """Write the PAGE folder from all the others."""
     run.report(
-        config.load(config.ReportParams),
-        **inputs,
-        retriever=retriever,
-        metrics=metrics,
-        report=report,
+        config.load(config.ReportParams), frames, encoder, translator, retriever, metrics, page
     )
 
 

@@ -65,7 +65,7 @@ def value(metrics: dict[str, Any], column: str) -> float | None:
     found: Any = metrics.get(path)
     for key in dotted.split("."):
         found = found.get(key) if isinstance(found, dict) else None
-    return found
+    return found if isinstance(found, int | float) else None
 
 
 @app.command()

@@ -4,20 +4,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from ruamel.yaml import YAML
+from small import ROOT, small_params
 
 from c2rl import config
-
-ROOT = Path(__file__).parent.parent
-
-SMALL = {
-    "synthsign": {"size": "nano"},
-    "frames": {"size": 32, "crop": 28},
-    "encoder": {"channels": 8, "width": 16, "layers": 1, "heads": 2, "feedforward": 32},
-    "pretrain": {"epochs": 1, "batch_size": 8, "evaluate_every": 1, "probe_clips": 2},
-    "translate": {"width": 16, "layers": 1, "heads": 2, "feedforward": 32, "epochs": 1, "beams": 2},
-    "retrieve": {"width": 16, "layers": 1, "heads": 2, "feedforward": 32, "epochs": 1},
-}
 
 
 class World(NamedTuple):
@@ -27,17 +16,9 @@ class World(NamedTuple):
     params: Path
 
     def path(self, kind: str) -> Path:
-        return self.folder / "data" / kind / ("synthsign.zarr" if kind == "features" else "synthsign")
-
-
-def small_params(path: Path, **changes: dict[str, object]) -> Path:
-    yaml = YAML(typ="safe", pure=True)
-    content = yaml.load(ROOT / "params.yaml")
-    for part in (SMALL, changes):
-        for section, values in part.items():
-            content[section].update(values)
-    yaml.dump(content, path)
-    return path
+        return (
+            self.folder / "data" / kind / ("synthsign.zarr" if kind == "features" else "synthsign")
+        )
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +70,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
             metrics=metrics / "retrieve.json",
         )
     return made
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet_decoders() -> None:
+    """Broken videos are part of the tests; what libraries say of them is not."""
+    from c2rl.video import source
+
+    source.quiet()

@@ -1,4 +1,4 @@
-"""The pipeline under DVC in a clone: what re-runs, what does not, and that a seed fixes the numbers."""
+"""The pipeline under DVC in a clone: what re-runs, what does not, what a seed fixes."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import small_params
+from small import small_params
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.pipeline
@@ -36,7 +36,15 @@ def metrics(folder: Path) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone") / "c2rl"
-    names = ("c2rl", "pipeline", "data/corpora", ".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml")
+    names = (
+        "c2rl",
+        "pipeline",
+        "data/corpora",
+        ".dvc/config",
+        ".dvcignore",
+        ".gitignore",
+        "dvc.yaml",
+    )
     for name in names:
         source, target = ROOT / name, folder / name
         target.parent.mkdir(parents=True, exist_ok=True)

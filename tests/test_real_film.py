@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from conftest import small_params
+from small import small_params
 
 from c2rl import config, provenance
 from c2rl.store.features import FeatureStore
@@ -52,7 +52,9 @@ def test_a_table_of_real_clips_runs_through_five_stages(tmp_path, monkeypatch) -
     prepare(prepared, release=tmp_path / "table.json", frames=frames, metrics=metrics)
     rows = read_manifest(frames / "manifest.jsonl")
     assert {row.status for row in rows} == {OK}
-    pretrain(config.load(config.PretrainParams, path), frames=frames, encoder=encoder, metrics=metrics)
+    pretrain(
+        config.load(config.PretrainParams, path), frames=frames, encoder=encoder, metrics=metrics
+    )
     extracted = config.load(config.ExtractParams, path)
     extract(extracted, frames=frames, encoder=encoder, features=features, metrics=metrics)
     store = FeatureStore(features)

@@ -1,4 +1,4 @@
-"""Suites: every key exists, every column is written by a stage, every row has the paper's numbers."""
+"""Suites: keys exist, columns are written by a stage, rows have the paper's numbers."""
 
 from pathlib import Path
 
@@ -11,7 +11,9 @@ ROOT = Path(__file__).parent.parent
 STAGES = {"prepare", "pretrain", "extract", "translate", "retrieve"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "pipeline/suites").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "pipeline/suites").glob("*.yaml")), ids=lambda p: p.stem
+)
 def test_a_suite_is_sound(path: Path) -> None:
     suite = YAML(typ="safe", pure=True).load(path)
     known = config.leaves(config.Params)

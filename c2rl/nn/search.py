@@ -63,6 +63,9 @@ def beam_search(
     for length in range(1, max_length + 1):
         logits, state = decoder.step(tokens, state)
         step_scores = scores[:, :, None] + logits.log_softmax(-1).reshape(batch, beams, -1)
+        if length == max_length:  # what has not ended ends now, as MBart's own search does
+            others = torch.arange(logits.shape[1], device=device) != end
+            step_scores = step_scores.masked_fill(others, -torch.inf)
         # 2 K candidates: at most K of them end, so K go on.
         best, index = step_scores.flatten(1).topk(min(2 * beams, step_scores[0].numel()), dim=1)
         rows, words = index // logits.shape[1], index % logits.shape[1]
@@ -78,10 +81,7 @@ def beam_search(
             for b in range(batch)
         ):
             break
-    return [
-        _finish(done[b], scores[b], history[b * beams : (b + 1) * beams], beams, length_penalty)
-        for b in range(batch)
-    ]
+    return [sorted(found, key=lambda h: -h.score)[:beams] for found in done]
 
 
 def _advance(
@@ -116,18 +116,3 @@ def _settled(
     # no cost, as late as possible.
     reach = longest if penalty > 0 else length
     return bool(open_score / reach**penalty <= worst)
-
-
-def _finish(
-    done: list[Hypothesis], scores: Tensor, history: Tensor, beams: int, penalty: float
-) -> list[Hypothesis]:
-    """Fill up with open beams where too few ended, and sort."""
-    length = history.shape[1]
-    unfinished = [
-        Hypothesis(history[k].tolist(), float(scores[k]) / length**penalty)
-        for k in range(len(scores))
-        if torch.isfinite(scores[k])
-    ]
-    # A sentence that ended is always better than one that was cut.
-    ranked = sorted(done, key=lambda h: -h.score) + sorted(unfinished, key=lambda h: -h.score)
-    return ranked[:beams]

@@ -117,7 +117,8 @@ class EncoderBlock(nn.Module):
         normed = self.attention_norm(x)
         attended = self.attention(normed, self.attention.keys_values(normed), mask, causal=False)
         x = x + self.dropout(attended)
-        return x + self.dropout(self.feed(self.feed_norm(x)))
+        refined: Tensor = x + self.dropout(self.feed(self.feed_norm(x)))
+        return refined
 
 
 class Embedding(nn.Module):

@@ -25,7 +25,6 @@ CURVES = ("epoch", "loss", "contrastive", "language", "dev_loss", "dev_recall", 
 
 def report(
     params: ReportParams,
-    *,
     frames: Path,
     encoder: Path,
     translator: Path,

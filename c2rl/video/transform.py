@@ -32,7 +32,7 @@ def decode(frames: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
     Returns:
         (T, 3, S, S) uint8, RGB.
     """
-    images = np.stack([cv2.imdecode(frame, cv2.IMREAD_COLOR_RGB) for frame in frames])
+    images = np.stack([np.asarray(cv2.imdecode(f, cv2.IMREAD_COLOR_RGB)) for f in frames])
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 

@@ -38,7 +38,9 @@ def test_a_video_and_the_corpus_give_equal_features(world, tmp_path) -> None:
     encoded = c2rl.load(world.path("encoders")).encode(video)
     assert encoded.dtype == torch.float16
     np.testing.assert_array_equal(encoded.numpy(), stored)
-    written, failed = extract_videos([video], encoder=world.path("encoders"), out=tmp_path / "f.zarr")
+    written, failed = extract_videos(
+        [video], encoder=world.path("encoders"), out=tmp_path / "f.zarr"
+    )
     assert (written, failed) == (1, [])
     np.testing.assert_array_equal(FeatureStore(tmp_path / "f.zarr")["clips"][video.stem], stored)
 
@@ -71,7 +73,13 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_kept(world, tmp_path) -> N
     (tmp_path / "in" / "empty.mp4").write_bytes(b"")
     (tmp_path / "in" / "text.mp4").write_text("this is no video")
     done = cli(
-        world, "extract", "--ckpt", world.path("encoders"), tmp_path / "in", "--out", tmp_path / "f.zarr"
+        world,
+        "extract",
+        "--ckpt",
+        world.path("encoders"),
+        tmp_path / "in",
+        "--out",
+        tmp_path / "f.zarr",
     )
     assert done.returncode == 1
     lines = done.stderr.strip().splitlines()
@@ -109,6 +117,8 @@ def test_predict_and_search_answer(world) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["n_best"]) >= 1
-    done = cli(world, "search", "der mann tanzt", "--retriever", world.path("retrievers"), "--top", 3)
+    done = cli(
+        world, "search", "der mann tanzt", "--retriever", world.path("retrievers"), "--top", 3
+    )
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.strip().splitlines()) == 3

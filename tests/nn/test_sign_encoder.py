@@ -54,7 +54,9 @@ def test_a_narrow_resnet_refuses_imagenet_weights() -> None:
 def test_imagenet_weights_that_are_not_at_hand_are_named(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"resnet18-.*\.pth is not at hand.*Put torchvision"):
+    with pytest.raises(
+        FileNotFoundError, match=r"resnet18-.*\.pth is not at hand.*Put torchvision"
+    ):
         resnet18(64, "imagenet")
 
 

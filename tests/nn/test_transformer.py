@@ -16,6 +16,7 @@ BLOCKS = {"width": 16, "layers": 2, "heads": 4, "feedforward": 32, "dropout": 0.
 
 def fixed(module: torch.nn.Module) -> torch.nn.Module:
     """Set all weights by arithmetic."""
+    module.requires_grad_(False)
     for i, parameter in enumerate(module.parameters()):
         values = torch.sin(torch.arange(parameter.numel()) * 0.7 + i) * 0.4
         parameter.data = values.reshape(parameter.shape)

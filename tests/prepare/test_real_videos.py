@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import read_all
+from films import read_all
 
 from c2rl.video import source
 from c2rl.video.files import ClipError

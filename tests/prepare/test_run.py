@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import film, unpack, write_video
+from films import film, unpack, write_video
 
 from c2rl import config
 from c2rl.corpora.clip import Clip

@@ -92,7 +92,9 @@ def test_a_wrong_parameter_is_told_and_nothing_is_written(tmp_path, change, mess
     text = (ROOT / "params.yaml").read_text()
     start = text.index("pretrain:")
     line = next(x for x in text[start:].splitlines() if x.strip().startswith("lr:"))
-    (tmp_path / "params.yaml").write_text(text[:start] + text[start:].replace(line, f"  {change}", 1))
+    (tmp_path / "params.yaml").write_text(
+        text[:start] + text[start:].replace(line, f"  {change}", 1)
+    )
     done = subprocess.run(
         [sys.executable, ROOT / "pipeline/pretrain.py", "frames", "encoder", "metrics.json"],
         cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT), "PATH": ""},

@@ -15,7 +15,7 @@ X = torch.sin(torch.arange(24.0)).reshape(12, 2)
 Y = X @ torch.tensor([[2.0], [-1.0]])
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818
     """Stands for kill -9 between two steps."""
 
 

@@ -33,7 +33,7 @@ def test_rouge_l_of_the_coco_scorer() -> None:
     # LCS "a c d" = 3; P = 3/4, R = 3/5
     p, r, b = 3 / 4, 3 / 5, 1.2
     expected = 100 * (1 + b * b) * p * r / (r + b * b * p)
-    assert score.rouge_l("a b c d".split(), "a c x d y".split()) == pytest.approx(expected)
+    assert score.rouge_l(["a", "b", "c", "d"], ["a", "c", "x", "d", "y"]) == pytest.approx(expected)
     assert score.rouge_l([], ["a"]) == 0.0
 
 
@@ -52,7 +52,9 @@ def test_every_language_has_a_profile_and_a_signature() -> None:
     assert score.profile_of("de") == "phoenix.gfslt"
     assert score.profile_of("zh") == "csl.char"
     assert score.profile_of("en") == score.profile_of("pt") == "en.sacre13a"
-    assert all(f"sacrebleu:{score.sacrebleu.__version__}" in score.signature(n) for n in score.PROFILES)
+    assert all(
+        f"sacrebleu:{score.sacrebleu.__version__}" in score.signature(n) for n in score.PROFILES
+    )
 
 
 def test_the_best_constant_sentence_is_found() -> None:

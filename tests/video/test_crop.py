@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import LOSSLESS, film, unpack, write_video
+from films import LOSSLESS, film, unpack, write_video
 
 from c2rl.video.crop import crop, decode_clip, pack
 from c2rl.video.files import ClipError

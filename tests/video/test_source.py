@@ -1,7 +1,7 @@
 import cv2
 import numpy as np
 import pytest
-from conftest import LOSSLESS, film, read_all, write_video
+from films import LOSSLESS, film, read_all, write_video
 
 from c2rl.video import source
 from c2rl.video.files import ClipError, safe_path

@@ -6,7 +6,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-import pytest
 
 from c2rl.video import source
 
@@ -56,8 +55,3 @@ def read_all(path: Path, **options: object) -> Film:
 def unpack(frames: list[np.ndarray]) -> Film:
     """Decompress stored frames to (T, S, S, 3) RGB."""
     return np.stack([cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) for data in frames])
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> None:
-    source.quiet()

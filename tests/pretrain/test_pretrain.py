@@ -78,7 +78,7 @@ def test_batch_mates_do_not_change_the_losses_of_a_clip(world) -> None:
 def test_the_scale_is_bounded() -> None:
     net = model()
     net.log_scale.data.fill_(20.0)
-    assert float(net.scale) == 100.0
+    assert net.scale.item() == 100.0
 
 
 @pytest.mark.parametrize(

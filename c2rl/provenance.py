@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -116,6 +116,16 @@ def write_json(path: Path, value: Any) -> None:
         value: Anything that JSON can hold.
     """
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Write JSON lines atomically.
+
+    Args:
+        path: Target file.
+        rows: Anything that JSON can hold, one a line.
+    """
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
 def scratch(made_from: Any) -> Path:

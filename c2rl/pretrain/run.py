@@ -1,6 +1,5 @@
 """Stage pretrain: frame store to sign encoder, by ICL and ECL (Sec. III-B)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,7 @@ def pretrain(params: PretrainParams, *, frames: Path, encoder: Path, metrics: Pa
         checkpoint.save_weights(folder / "last.safetensors", fitted.last)
         provenance.write_json(folder / "config.json", config)
         provenance.write_atomic(folder / "tokenizer.json", tokenizer.dumps())
-        history = "".join(json.dumps(entry) + "\n" for entry in fitted.history)
-        provenance.write_atomic(folder / "history.jsonl", history)
+        provenance.write_lines(folder / "history.jsonl", fitted.history)
     provenance.write_json(metrics, _metrics(fitted, tokenizer, dev))
 
 

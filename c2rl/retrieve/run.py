@@ -1,7 +1,5 @@
 """Stage retrieve: feature store to retriever, index and ranks (Sec. III-C b)."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from c2rl.retrieve import index, score
 from c2rl.retrieve.model import RetrieverNetwork
 from c2rl.store.features import FeatureSplit, FeatureStore, write_feature_store
 from c2rl.training import checkpoint, optim
-from c2rl.training.batching import FeatureBatch, by_length, pad_features, plan, sentence_ids
+from c2rl.training.batching import FeatureBatch, by_length, feature_batches, pad_features
 from c2rl.training.loop import Fitted, fit
 
 
@@ -59,16 +57,11 @@ def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics
         checkpoint.save_weights(folder / "model.safetensors", fitted.best)
         provenance.write_json(folder / "config.json", config)
         provenance.write_atomic(folder / "tokenizer.json", tokenizer.dumps())
-        _write_lines(folder / "history.jsonl", fitted.history)
+        provenance.write_lines(folder / "history.jsonl", fitted.history)
         _write_embeddings(folder, model, store, made_from)
         for name in held_out:
-            _write_lines(folder / f"ranks.{name}.jsonl", ranked[name].rows)
+            provenance.write_lines(folder / f"ranks.{name}.jsonl", ranked[name].rows)
     provenance.write_json(metrics, {name: ranked[name].metrics for name in held_out})
-
-
-def _write_lines(path: Path, rows: list[Any]) -> None:
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    provenance.write_atomic(path, "".join(lines))
 
 
 class Ranked:
@@ -194,16 +187,10 @@ def _fit(
 ) -> Fitted:
     options = params.retrieve
     tokens = [tokenizer.encode(s) for s in train.sentences]
-    numbers = sentence_ids(train.sentences)
+    batches = feature_batches(
+        train, train.sentences, tokens, batch_size=options.batch_size, seed=params.seed
+    )
     contrast = params.loss.kwargs("directions", "dual_mix", "duplicate_text", "negatives")
-
-    def batches(epoch: int) -> Iterator[FeatureBatch]:
-        for chosen in plan(len(train), options.batch_size, seed=params.seed, epoch=epoch):
-            yield FeatureBatch(
-                *pad_features([train[i] for i in chosen]),
-                pad_tokens([tokens[i] for i in chosen]),
-                torch.tensor([numbers[i] for i in chosen]),
-            )
 
     def losses(batch: FeatureBatch) -> dict[str, Tensor]:
         signs, text = (

@@ -3,16 +3,24 @@
 Shape letters: B clips, T feature rows of the longest, C width, U tokens of the longest.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from c2rl.nn.masks import Tokens, mask_of
+from c2rl.nn.masks import Tokens, mask_of, pad_tokens
 from c2rl.video.sample import generator
+
+
+class Clips(Protocol):
+    """Anything that gives a clip's features by position."""
+
+    def __getitem__(self, clip: int, /) -> npt.NDArray[np.float16]:
+        """Give (T', C) float16."""
+        ...
 
 
 class FeatureBatch(NamedTuple):
@@ -71,6 +79,39 @@ def pad_features(clips: Sequence[npt.NDArray[np.float16]]) -> tuple[Tensor, Tens
     padded = torch.zeros(*mask.shape, clips[0].shape[1])
     padded[mask] = torch.from_numpy(np.concatenate(clips).astype(np.float32))
     return padded, mask
+
+
+def feature_batches(
+    clips: Clips,
+    sentences: Sequence[str],
+    tokens: Sequence[Sequence[int]],
+    *,
+    batch_size: int,
+    seed: int,
+) -> Callable[[int], Iterator[FeatureBatch]]:
+    """Bind the clips of a split to the batches of an epoch.
+
+    Args:
+        clips: (T', C) float16 each, by position; a split of a feature store.
+        sentences: Of the clips.
+        tokens: Of the sentences.
+        batch_size: Clips a batch.
+        seed: Of the training.
+
+    Returns:
+        A function from the epoch, from 0, to its batches.
+    """
+    numbers = sentence_ids(sentences)
+
+    def batches(epoch: int) -> Iterator[FeatureBatch]:
+        for chosen in plan(len(sentences), batch_size, seed=seed, epoch=epoch):
+            yield FeatureBatch(
+                *pad_features([clips[i] for i in chosen]),
+                pad_tokens([tokens[i] for i in chosen]),
+                torch.tensor([numbers[i] for i in chosen]),
+            )
+
+    return batches
 
 
 def sentence_ids(sentences: Sequence[str]) -> list[int]:

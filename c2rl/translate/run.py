@@ -1,7 +1,5 @@
 """Stage translate: feature store to translator, predictions and scores (Sec. III-C a)."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +9,11 @@ from c2rl import provenance
 from c2rl.config import TranslateParams
 from c2rl.language import backbones
 from c2rl.language import tokenizer as language
-from c2rl.nn.masks import pad_tokens
 from c2rl.nn.search import Hypothesis
 from c2rl.objectives.language import language_loss
 from c2rl.store.features import FeatureSplit, FeatureStore
 from c2rl.training import checkpoint, optim
-from c2rl.training.batching import FeatureBatch, by_length, pad_features, plan, sentence_ids
+from c2rl.training.batching import FeatureBatch, by_length, feature_batches, pad_features
 from c2rl.training.loop import Fitted, fit
 from c2rl.translate import score
 from c2rl.translate.model import TranslatorNetwork
@@ -54,19 +51,14 @@ def translate(params: TranslateParams, *, features: Path, translator: Path, metr
         checkpoint.save_weights(folder / "model.safetensors", fitted.best)
         provenance.write_json(folder / "config.json", config)
         provenance.write_atomic(folder / "tokenizer.json", tokenizer.dumps())
-        _write_lines(folder / "history.jsonl", fitted.history)
+        provenance.write_lines(folder / "history.jsonl", fitted.history)
         for name in held_out:
             rows = _predictions(found[name], store[name], tokenizer, profile)
-            _write_lines(folder / f"predictions.{name}.jsonl", rows)
+            provenance.write_lines(folder / f"predictions.{name}.jsonl", rows)
     provenance.write_json(
         metrics,
         {name: _scores(found[name], store[name], train, tokenizer, profile) for name in held_out},
     )
-
-
-def _write_lines(path: Path, rows: list[Any]) -> None:
-    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    provenance.write_atomic(path, "".join(lines))
 
 
 def _fit(
@@ -86,15 +78,9 @@ def _fit(
         other_lr={"projection.": options.projection_lr},
     )
     tokens = [tokenizer.encode(s) for s in train.sentences]
-    numbers = sentence_ids(train.sentences)
-
-    def batches(epoch: int) -> Iterator[FeatureBatch]:
-        for chosen in plan(len(train), options.batch_size, seed=params.seed, epoch=epoch):
-            yield FeatureBatch(
-                *pad_features([train[i] for i in chosen]),
-                pad_tokens([tokens[i] for i in chosen]),
-                torch.tensor([numbers[i] for i in chosen]),
-            )
+    batches = feature_batches(
+        train, train.sentences, tokens, batch_size=options.batch_size, seed=params.seed
+    )
 
     def losses(batch: FeatureBatch) -> dict[str, torch.Tensor]:
         logits = model(batch.features, batch.mask, batch.tokens)

@@ -165,17 +165,32 @@ def params_check() -> None:
 @corpus_app.command("check")
 def corpus_check(
     dataset: Annotated[str, typer.Argument(help="A name that params.yaml's dataset may have.")],
-    root: Annotated[Path, typer.Option(help="Folder of the release.")],
+    root: Annotated[
+        Path | None, typer.Option(help="Folder of the release; default: where prepare looks.")
+    ] = None,
+    labels: Annotated[str, typer.Option(help="Whose annotations: prepare.labels.")] = "release",
+    repair_text: Annotated[bool, typer.Option(help="As prepare.repair_text.")] = False,
+    deep: Annotated[bool, typer.Option(help="Probe every clip (minutes).")] = False,
+    size: Annotated[int, typer.Option(help="frames.size, to project the frame store.")] = 256,
+    strict: Annotated[
+        bool, typer.Option(help="Fail on known defects, notes and other numbers too.")
+    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Read a release's annotations and write the fingerprint that stage prepare depends on."""
-    from c2rl import provenance
-    from c2rl.prepare.release import describe
+    """Tell what a release holds and lacks; write the fingerprint that stage prepare depends on."""
+    from c2rl.corpora.clip import Choice
+    from c2rl.prepare import check, summary
 
-    found = describe(dataset, root)
     target = Path("data/corpora") / f"{dataset}.json"
-    provenance.write_json(target, found)
-    counts = "  ".join(f"{split} {n}" for split, n in found["clips"].items())
-    typer.echo(f"{dataset}: {counts}; wrote {target}")
+    choice = Choice(labels, repair_text)
+    report = check.check(dataset, root, choice, target=target, deep=deep, size=size)
+    if as_json:
+        _print_json(report)
+    else:
+        for line in (*summary.told(report), f"wrote {target}"):
+            typer.echo(line)
+    if not report["complete"] or (strict and not report["strict"]):
+        raise typer.Exit(1)
 
 
 def main() -> None:

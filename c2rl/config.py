@@ -12,10 +12,12 @@ from ruamel.yaml.error import YAMLError
 
 from c2rl.sections import (
     ContrastiveLoss,
+    Crop,
     Encoder,
     Extract,
     Frames,
     Loss,
+    Prepare,
     Pretrain,
     Report,
     Retrieve,
@@ -33,6 +35,8 @@ class PrepareParams(Section):
 
     dataset: str
     synthsign: SynthSign
+    prepare: Prepare
+    crop: Crop
     frames: StoredFrames
 
 
@@ -84,6 +88,8 @@ class Params(Section):
     seed: Annotated[int, Field(ge=0)]
     """Of pretrain, translate and retrieve."""
     synthsign: SynthSign
+    prepare: Prepare
+    crop: Crop
     frames: Frames
     tokenizer: Tokenizer
     encoder: Encoder

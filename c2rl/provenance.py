@@ -139,10 +139,25 @@ def scratch(made_from: Any) -> Path:
     Returns:
         `.c2rl/runs/<fingerprint>`, created; `C2RL_SCRATCH` moves the root.
     """
-    root = Path(os.environ.get("C2RL_SCRATCH", ".c2rl/runs"))
-    folder = root / fingerprint(made_from)
+    folder = _scratch_root() / fingerprint(made_from)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def journal(made_from: Any) -> Path:
+    """Name a file that outlives runs, keyed by all that its lines depend on.
+
+    Args:
+        made_from: Everything that decides what is written into it.
+
+    Returns:
+        A file beside the folders of `scratch`; not created.
+    """
+    return _scratch_root() / f"{fingerprint(made_from)}.jsonl"
+
+
+def _scratch_root() -> Path:
+    return Path(os.environ.get("C2RL_SCRATCH", ".c2rl/runs"))
 
 
 @contextmanager

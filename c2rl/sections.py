@@ -59,6 +59,42 @@ class SynthSign(Section):
     """Strength of jitter, background and sensor noise; 1 is normal."""
 
 
+class Prepare(Section):
+    """How a release is read (stage prepare)."""
+
+    labels: Literal["release", "original", "video_map", "gfslt", "neccam", "unisign", "cico"]
+    """Whose annotation files: the release's own, or label files that peers published; `original` is
+    How2Sign before the re-alignment, `video_map` the other text of CSL-Daily."""
+    repair_text: bool
+    """Mend sentences whose UTF-8 was once read as Latin-1 (one copy of How2Sign's tables)."""
+
+
+class Crop(Section):
+    """What of the picture is kept: the signer (Sec. IV-A a, Fast R-CNN on How2Sign)."""
+
+    method: Literal["corpus", "none", "box", "detector", "square"]
+    """`corpus`: as the corpus's module says (How2Sign and OpenASL: annotated box, else detector,
+    else centre square; PHOENIX-2014T and CSL-Daily: the whole frame). `none`: the whole frame;
+    `box`: annotated box, else centre square; `detector`: else centre square; `square`: centre."""
+    weights: str
+    """Person detector: `torchvision` (Faster R-CNN on COCO), the path of its state dict, the path
+    of an ONNX file, or none: then `corpus` goes without one."""
+    box: Literal["extent", "corners"]
+    """CiCo's boxes of How2Sign: x1, y1, w, h as its code crops, or x1, y1, x2, y2."""
+    frames: Count
+    """Frames of a clip that the detector looks at."""
+    score: Annotated[float, Field(gt=0, le=1)]
+    """Least score of a person."""
+    margin: Annotated[float, Field(ge=0, le=1)]
+    """Room around the detected box on each side, as a share of its size."""
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> Self:
+        if self.method == "detector" and self.weights == "none":
+            raise ValueError("method is detector, but weights is none: name the detector")
+        return self
+
+
 class StoredFrames(Section):
     """How frames are stored."""
 

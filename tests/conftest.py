@@ -1,9 +1,12 @@
 """A whole tiny corpus and every artefact made from it, once a session, with the real stages."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import releases
+from releases import Release
 from small import ROOT, small_params
 
 from c2rl import config
@@ -78,3 +81,24 @@ def _quiet_decoders() -> None:
     from c2rl.video import source
 
     source.quiet()
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Release]:
+    """Build a small native release by its data set's name and options, each once a session.
+
+    Tests that damage one take a copy.
+    """
+    cache = tmp_path_factory.mktemp("synthsign")
+    built: dict[tuple[object, ...], Release] = {}
+    languages = {"phoenix14t": "de", "csl_daily": "zh"}
+
+    def build(name: str, **options: object) -> Release:
+        key = (name, *sorted(options.items()))
+        if key not in built:
+            clips = releases.filmed(cache, languages.get(name, "en"))
+            root: Path = tmp_path_factory.mktemp(name)
+            built[key] = getattr(releases, name)(root, clips, **options)
+        return built[key]
+
+    return build

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from small import small_params
 
-from c2rl import config, provenance
+from c2rl import config
+from c2rl.corpora.clip import Choice
 from c2rl.store.features import FeatureStore
 from c2rl.store.manifest import OK, read_manifest
 
@@ -23,7 +24,7 @@ def clips_with_text() -> list[Path]:
 
 def test_a_table_of_real_clips_runs_through_five_stages(tmp_path, monkeypatch) -> None:
     from c2rl.extract.run import extract
-    from c2rl.prepare.release import describe
+    from c2rl.prepare.check import check
     from c2rl.prepare.run import prepare
     from c2rl.pretrain.run import pretrain
     from c2rl.retrieve.run import retrieve
@@ -42,7 +43,7 @@ def test_a_table_of_real_clips_runs_through_five_stages(tmp_path, monkeypatch) -
             out.writerow([f"clip{i:02d}", f"{i:02d}.mp4", "", "", clip.stem, split, "pt"])
     monkeypatch.setenv("C2RL_DATA", str(tmp_path / "raw"))
     monkeypatch.setenv("C2RL_SCRATCH", str(tmp_path / "scratch"))
-    provenance.write_json(tmp_path / "table.json", describe("table", root))
+    check("table", root, Choice(), target=tmp_path / "table.json")
     path = small_params(tmp_path / "params.yaml")
     path.write_text(path.read_text().replace("dataset: synthsign", "dataset: table"))
     frames, encoder, features = (tmp_path / n for n in ("frames", "encoder", "features.zarr"))

@@ -1,12 +1,16 @@
 """What a corpus is: clips with sentences, and a few facts about them.
 
 A corpus is a module `c2rl/corpora/<dataset>.py` (or package) with a constant `FACTS` and a function
-`clips(root)`; `c2rl/corpora/find.py` finds it by name.
+`read(root, choice)`; `c2rl/corpora/find.py` finds it by name.
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 SPLITS = ("train", "dev", "test")
+
+Box = tuple[int, int, int, int]
+"""x0, y0, x1, y1 in pixels, end exclusive."""
 
 
 class Clip(NamedTuple):
@@ -31,8 +35,10 @@ class Clip(NamedTuple):
     signer: str | None = None
     group: str | None = None
     """Clips with the same group sign the same sentence (grouped retrieval); None: its own group."""
-    box: tuple[int, int, int, int] | None = None
-    """Signer's box x0, y0, x1, y1 in source pixels, end exclusive; None: the whole frame."""
+    box: Box | None = None
+    """Signer's box in source pixels; None: the annotation has none."""
+    relative_box: tuple[float, float, float, float] | None = None
+    """Signer's box as shares of width and height, to be made a square around its centre."""
     gloss: tuple[str, ...] | None = None
     """Ground truth of SynthSign: signs in signed order. Never read by training."""
     gloss_spans: tuple[tuple[int, int], ...] | None = None
@@ -45,10 +51,58 @@ class Facts(NamedTuple):
     profile: str | None
     """Metric profile of `translate` (`c2rl/translate/score.py`); None: the language's."""
     counts: dict[str, int]
-    """Published clips per split; empty where none were published."""
+    """Clips per split in the release's own files, as counted; empty where there is no release."""
     obtain: str
     """One sentence: where the release is obtained."""
     licence: str
     """Licence of the release, as its owners state it."""
     citation: str
     """Short citation."""
+    paper: dict[str, int] = {}
+    """Clips per split as the paper prints them (Sec. IV-A a); shown, never asserted."""
+    marks: tuple[str, ...] = ()
+    """Paths below its root by which a release is known; one of them is there."""
+    labels: tuple[str, ...] = ("release",)
+    """Whose annotation files can be read (`prepare.labels`)."""
+    crop: tuple[str, ...] = ("whole",)
+    """Box policy: where the signer's box comes from, in the order of trial (`crop.method: corpus`):
+    box, detector, square (the largest centred one) or whole (the whole frame)."""
+    least_frames: int = 1
+    """Shorter clips are left out."""
+    is_gapless: bool = False
+    """Whether the numbers of a folder's frames follow one another; a gap is a lost frame."""
+
+
+class Choice(NamedTuple):
+    """How a release is read, where there is more than one way."""
+
+    labels: str = "release"
+    """Whose annotation files are read."""
+    repair_text: bool = False
+    """Whether sentences that were decoded with the wrong encoding are mended."""
+    box: str = "extent"
+    """Which numbers of CiCo's box files count: `extent` (x1, y1, w, h) or `corners`."""
+
+
+class Entry(NamedTuple):
+    """An annotated clip, and whether it is known to be unusable before anything is decoded."""
+
+    clip: Clip
+    status: str = ""
+    """Empty, or the status in the manifest: known_defect, ..."""
+    reason: str = ""
+
+
+class Annotations(NamedTuple):
+    """What the annotation files of a release say."""
+
+    entries: list[Entry]
+    """In the order of the files, train before dev before test."""
+    files: list[Path]
+    """What was read; their content identifies the release."""
+    notes: list[str]
+    """What a user should know, one line each."""
+    absent: list[str] = []
+    """Splits that have no annotation file, with the file that was looked for."""
+    lengths: dict[str, int] = {}
+    """Clip id to its number of frames, where the annotations tell it."""

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from c2rl.corpora.clip import Clip, Facts
+from c2rl.corpora.clip import Annotations, Choice, Facts
 
-_NO_CORPUS = ("clip", "find")
+_NO_CORPUS = ("clip", "files", "find", "labels", "unpickle")
 
 
 class Corpus(NamedTuple):
@@ -16,7 +16,7 @@ class Corpus(NamedTuple):
 
     name: str
     facts: Facts
-    clips: Callable[[Path], list[Clip]]
+    read: Callable[[Path, Choice], Annotations]
 
 
 def names() -> list[str]:
@@ -46,6 +46,5 @@ def corpus(name: str) -> Corpus:
     if name not in names():
         raise ValueError(f"corpus '{name}' is unknown. Known: {', '.join(names())}.")
     module = importlib.import_module(f"c2rl.corpora.{name}")
-    return Corpus(
-        name, cast("Facts", module.FACTS), cast("Callable[[Path], list[Clip]]", module.clips)
-    )
+    read = cast("Callable[[Path, Choice], Annotations]", module.read)
+    return Corpus(name, cast("Facts", module.FACTS), read)

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from c2rl.corpora.clip import SPLITS, Clip, Facts
+from c2rl.corpora.clip import SPLITS, Annotations, Choice, Clip, Entry, Facts
+from c2rl.corpora.files import read_text
 
 FACTS = Facts(
     profile=None,
@@ -21,6 +22,8 @@ FACTS = Facts(
     obtain="Your own videos with table.csv, table.tsv or table.jsonl beside them.",
     licence="Yours",
     citation="",
+    marks=("table.csv", "table.tsv", "table.jsonl"),
+    crop=("box", "whole"),
 )
 
 REQUIRED = ("id", "path", "start", "end", "sentence", "split")
@@ -33,6 +36,24 @@ class _Line(NamedTuple):
     number: int
     """Of the line in the file, from 1."""
     values: dict[str, Any]
+
+
+def read(root: Path, choice: Choice) -> Annotations:
+    """Read a table as stage prepare reads every corpus.
+
+    Args:
+        root: Folder that holds the table.
+        choice: There is one way only.
+
+    Returns:
+        One entry a line.
+
+    Raises:
+        FileNotFoundError: If there is no table.
+        ValueError: If anything in it is wrong; the message lists every wrong line at once.
+    """
+    del choice
+    return Annotations([Entry(clip) for clip in clips(root)], annotations(root), [])
 
 
 def annotations(root: Path) -> list[Path]:
@@ -73,7 +94,7 @@ def clips(root: Path) -> list[Clip]:
     (path,) = annotations(root)
     problems: list[str] = []
     found = []
-    for line in _lines(path, _text(path), problems):
+    for line in _lines(path, read_text(path), problems):
         clip = _clip(line, problems)
         if clip is not None:
             found.append((line.number, clip))
@@ -85,19 +106,6 @@ def clips(root: Path) -> list[Clip]:
         told = problems[:_MOST_TOLD] + ([f"... and {more} more"] if more > 0 else [])
         raise ValueError(f"{path} is not valid:\n" + "\n".join(f"  {line}" for line in told))
     return [clip for _, clip in found]
-
-
-def _text(path: Path) -> str:
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        found = data[error.start : error.start + 1].hex()
-        raise ValueError(
-            f"{path} is not valid:\n  line {line}: byte 0x{found} is not UTF-8."
-            " Save the table as UTF-8."
-        ) from None
 
 
 def _lines(path: Path, text: str, problems: list[str]) -> Iterator[_Line]:

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from c2rl import provenance
+from c2rl.corpora.clip import Clip
 from c2rl.nn import sign_encoder
 from c2rl.store.features import HIGHEST
 from c2rl.training import checkpoint
 from c2rl.video import transform
 from c2rl.video.crop import decode_clip
 from c2rl.video.sample import candidates, segments
+from c2rl.video.signer import Cropping
 
 Read = Callable[[Sequence[int]], Sequence[npt.NDArray[np.uint8]]]
 
@@ -39,6 +41,7 @@ class SignEncoder:
         self.meta = provenance.read_meta(path, "encoder", made_by="pretrain")
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
         self.frames: dict[str, Any] = config["frames"]
+        self.cropping = _cropping(config["crop"])
         self.width: int = config["encoder"]["width"]
         self.which = which
         # The weights are here: where the ResNet's first ones came from no longer matters.
@@ -106,6 +109,15 @@ class SignEncoder:
             ValueError: If it cannot be decoded.
         """
         stored = {k: self.frames[k] for k in ("size", "codec", "quality")}
-        clip = decode_clip(Path(source), **stored, start_s=start_s, end_s=end_s)
-        images = clip.frames
-        return self.encode_frames(lambda chosen: [images[i] for i in chosen], len(images), clip.fps)
+        clip = Clip("", "clips", "", "", str(source), start_s=start_s, end_s=end_s)
+        decoded = decode_clip(Path(source), clip, cropping=self.cropping, **stored)
+        images = decoded.frames
+        return self.encode_frames(
+            lambda chosen: [images[i] for i in chosen], len(images), decoded.fps
+        )
+
+
+def _cropping(told: dict[str, Any]) -> Cropping:
+    """Find the signer in a new video as in the corpus; it has no annotated box."""
+    values = {name: told[name] for name in Cropping._fields}
+    return Cropping(**values | {"steps": tuple(values["steps"])})

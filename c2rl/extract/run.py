@@ -12,7 +12,7 @@ from c2rl.store.features import Features, FeatureStore, write_feature_store
 from c2rl.store.frames import FrameStore
 from c2rl.store.manifest import OK, Row
 from c2rl.video import pool
-from c2rl.video.decode import Result, Task, decode_one, timeout_s, without_decord
+from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, without_decord
 from c2rl.video.files import find_clips
 
 
@@ -77,8 +77,14 @@ def extract_videos(
     stored = {key: signer.frames[key] for key in ("size", "codec", "quality")}
     # An absolute path below "/" is a path below a root, as annotations' paths are.
     tasks = [
-        Task(Path("/"), c._replace(source=_below_root(c.source)), **stored, needs_sentence=False)
-        for c in clips
+        Task(
+            Path("/"),
+            clip._replace(source=_below_root(clip.source)),
+            **stored,
+            needs_sentence=False,
+            cropping=signer.cropping,
+        )
+        for clip in clips
     ]
     found: dict[int, tuple[Row, Features]] = {}
     failed: list[Row] = []
@@ -88,9 +94,7 @@ def extract_videos(
     for outcome in outcomes:
         clip = clips[outcome.number]
         result = outcome.value or Result(f"decode_{outcome.failure}", "the decoder gave up")
-        row = Row(
-            clip, result.status, result.reason, len(result.frames), result.fps, result.decoder
-        )
+        row = row_of(clip, result)
         if result.status == OK:
             features = signer.encode_frames(_reader(result), row.num_frames, row.fps).numpy()
             found[outcome.number] = row, features

@@ -2,7 +2,7 @@
 
 import errno
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,16 +14,19 @@ import numpy.typing as npt
 from c2rl import provenance
 from c2rl.config import PrepareParams
 from c2rl.corpora import synthsign
-from c2rl.corpora.clip import Clip
+from c2rl.corpora.clip import Annotations, Choice, Clip
 from c2rl.corpora.find import corpus
+from c2rl.prepare import places, shards
 from c2rl.prepare import release as releases
-from c2rl.prepare import shards
 from c2rl.prepare.progress import progress, say
 from c2rl.store.frames import write_frame_store
 from c2rl.store.manifest import OK, Row, count
-from c2rl.video import pool
-from c2rl.video.decode import Task
+from c2rl.video import pool, signer
+from c2rl.video.decode import Result, Task
+from c2rl.video.signer import Cropping
 
+OVERLAYS = 4
+"""Clips of each split whose box is drawn into a picture for the report."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -42,43 +45,112 @@ def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path
         OSError: If the disk is full; what was decoded is kept for the next run.
     """
     with _full_disk_told():
-        root, clips, made_from = _read(params, release)
-        tasks = [Task(root, clip, **params.frames.kwargs()) for clip in clips]
-        scratch = _scratch(root, clips, made_from)
+        root, found, made_from = _read(params, release)
+        cropping = _cropping(params)
+        made_from["crop"] = cropping._asdict() | {"detector": signer.ready(cropping)}
+        scratch = _scratch(root, found, made_from)
+        tasks = _tasks(params, root, found, cropping)
+        journal = places.open_places(root, cropping, made_from["crop"]["detector"])
+        tasks = [task._replace(known=journal.of(task)) for task in tasks]
+
+        def keep(task: Task, result: Result) -> None:
+            journal.keep(task, result)
+            if result.overlay is not None:
+                provenance.write_atomic(_overlay(scratch, task.clip), result.overlay.tobytes())
+
         with progress("prepare", len(tasks), disk=frames.parent) as bar:
-            done = shards.decode(tasks, scratch, workers=pool.num_workers(), progress=bar)
+            options = {"workers": pool.num_workers(), "progress": bar, "keep": keep}
+            done = shards.decode(tasks, scratch, **options)
+        journal.close()
         rows = [row for shard in done for row in shard.rows]
         _tell_failures(rows)
         _require_train(rows, root)
         sizes = shards.frame_sizes(done)
-        clips_of = shards.encoded(done)
-        told = {"made_from": made_from, "counts": count(rows)}
-        write_frame_store(frames, rows, clips_of, sizes=sizes, **told)
+        write_frame_store(
+            frames,
+            rows,
+            shards.encoded(done),
+            sizes=sizes,
+            made_from=made_from,
+            counts=count(rows),
+            overlays=_overlays(scratch, tasks),
+        )
         provenance.write_json(metrics, measure(rows, sizes))
         shutil.rmtree(scratch)
 
 
-def _read(params: PrepareParams, release: Path) -> tuple[Path, list[Clip], dict[str, Any]]:
+def _read(params: PrepareParams, release: Path) -> tuple[Path, Annotations, dict[str, Any]]:
     """Find the corpus, drawn first if it is SynthSign; check that it is the release in git."""
     name, knobs = params.dataset, params.synthsign.kwargs()
+    choice = Choice(**params.prepare.kwargs(), box=params.crop.box)
     made_from: dict[str, Any] = {
         "dataset": name,
         "profile": corpus(name).facts.profile,
         "frames": params.frames.kwargs(),
+        "reading": choice._asdict(),
     }
     root = releases.find_root(name, knobs)
     if name == "synthsign":
-        made_from |= {"release": releases.check(release, name, root, []), "synthsign": knobs}
+        made_from |= {"release": releases.check_generator(release), "synthsign": knobs}
         with progress("drawing SynthSign", 0) as bar:
             synthsign.make(root, **knobs, workers=pool.num_workers(), report=bar.reach)
-        return root, releases.read(name, root), made_from
-    clips = releases.read(name, root)
-    return root, clips, made_from | {"release": releases.check(release, name, root, clips)}
+        return root, releases.read(name, root, choice), made_from
+    found = releases.read(name, root, choice)
+    for note in [*found.notes, *(f"no annotations of {split}" for split in found.absent)]:
+        say(f"prepare: {note}")
+    made_from["release"] = releases.check(release, name, root, choice, found)
+    return root, found, made_from
 
 
-def _scratch(root: Path, clips: Sequence[Clip], made_from: dict[str, Any]) -> Path:
+def _cropping(params: PrepareParams) -> Cropping:
+    """Turn `crop.method` into steps; `corpus` goes without a detector where none is named."""
+    steps = {
+        "corpus": corpus(params.dataset).facts.crop,
+        "none": ("whole",),
+        "box": ("box", "square"),
+        "detector": ("detector", "square"),
+        "square": ("square",),
+    }[params.crop.method]
+    if params.crop.weights == "none":
+        steps = tuple(step for step in steps if step != "detector")
+    return Cropping(steps, **params.crop.kwargs("weights", "frames", "score", "margin"))
+
+
+def _tasks(params: PrepareParams, root: Path, found: Annotations, cropping: Cropping) -> list[Task]:
+    least = corpus(params.dataset).facts.least_frames
+    shown: Counter[str] = Counter()
+    tasks = []
+    for entry in found.entries:
+        refused = (entry.status, entry.reason) if entry.status else None
+        shown[entry.clip.split] += refused is None
+        tasks.append(
+            Task(
+                root,
+                entry.clip,
+                **params.frames.kwargs(),
+                cropping=cropping,
+                least_frames=least,
+                wants_overlay=refused is None and shown[entry.clip.split] <= OVERLAYS,
+                refused=refused,
+            )
+        )
+    return tasks
+
+
+def _overlay(scratch: Path, clip: Clip) -> Path:
+    return scratch / f"{provenance.fingerprint(clip.id)}.jpg"
+
+
+def _overlays(scratch: Path, tasks: Sequence[Task]) -> dict[str, bytes]:
+    """Collect the pictures of the first clips of each split, with the box drawn in."""
+    wanted = [task.clip for task in tasks if task.wants_overlay]
+    found = {clip.id: _overlay(scratch, clip) for clip in wanted}
+    return {id_: path.read_bytes() for id_, path in found.items() if path.is_file()}
+
+
+def _scratch(root: Path, found: Annotations, made_from: dict[str, Any]) -> Path:
     versions = {k: v for k, v in provenance.versions().items() if k in ("av", "decord", "opencv")}
-    corpus = provenance.fingerprint([clip._asdict() for clip in clips])
+    corpus = provenance.fingerprint([entry.clip._asdict() for entry in found.entries])
     return provenance.scratch(["prepare", str(root.resolve()), corpus, made_from, versions])
 
 
@@ -102,6 +174,7 @@ def measure(rows: Sequence[Row], sizes: Sequence[npt.NDArray[np.int64]]) -> dict
             "hours": round(sum(r.num_frames / r.fps for r, _ in ok[split] if r.fps) / 3600, 4),
             "megabytes": round(sum(num_bytes for _, num_bytes in ok[split]) / 1e6, 3),
             "failed": {status: n for status, n in statuses.items() if status != OK},
+            "cropped": dict(sorted(Counter(row.box_from for row, _ in ok[split]).items())),
         }
         for split, statuses in count(rows).items()
     }

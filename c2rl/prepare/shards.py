@@ -3,23 +3,25 @@
 import json
 import os
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from c2rl.corpora.clip import Clip
 from c2rl.prepare.progress import Progress
 from c2rl.store.frames import EncodedClip
 from c2rl.store.manifest import OK, Row
 from c2rl.video import pool
-from c2rl.video.decode import Result, Task, decode_one, timeout_s, without_decord
+from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, without_decord
 
 SHARD = 64
 """Most clips of a shard."""
 
-_FINAL = (OK, "no_sentence", "unsafe_path")  # another run cannot find anything else
+# another run cannot find anything else
+_FINAL = (OK, "no_sentence", "unsafe_path", "known_defect", "no_annotation")
 
 
 class Shard(NamedTuple):
@@ -36,6 +38,7 @@ def decode(
     workers: int,
     progress: Progress,
     shard: int | None = None,
+    keep: Callable[[Task, Result], None] = lambda _task, _result: None,
 ) -> list[Shard]:
     """Decode all clips into shard files, except those that an earlier run finished.
 
@@ -45,6 +48,7 @@ def decode(
         workers: Number of processes; never changes the result.
         progress: Told after each clip.
         shard: Most clips of a shard; None: `SHARD`.
+        keep: Told of every result before its shard is written.
 
     Returns:
         The shards in corpus order.
@@ -64,6 +68,7 @@ def decode(
     for number, place, result in _results(groups, todo, workers):
         shard_results = done.setdefault(number, {})
         shard_results[place] = result
+        keep(groups[number][place], result)
         progress.count(sum(len(frame) for frame in result.frames))
         if len(shard_results) == len(groups[number]):
             results = [result for _, result in sorted(done.pop(number).items())]
@@ -90,12 +95,9 @@ def _results(
 
 
 def _save(path: Path, tasks: Sequence[Task], results: Sequence[Result]) -> list[Row]:
-    rows = [
-        Row(t.clip, r.status, r.reason, len(r.frames), r.fps, r.decoder)
-        for t, r in zip(tasks, results, strict=True)
-    ]
+    rows = [row_of(task.clip, result) for task, result in zip(tasks, results, strict=True)]
     frames = [frame for result in results for frame in result.frames]
-    told = json.dumps([row._asdict() | {"clip": row.clip.id} for row in rows])
+    told = json.dumps([row._asdict() | {"clip": row.clip.id, "box": row.clip.box} for row in rows])
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
         np.savez(
@@ -110,6 +112,11 @@ def _save(path: Path, tasks: Sequence[Task], results: Sequence[Result]) -> list[
     return rows
 
 
+def _row(clip: Clip, told: dict[str, Any]) -> Row:
+    box = told.pop("box")
+    return Row(**told | {"clip": clip._replace(box=tuple(box) if box else None)})
+
+
 def _finished(path: Path, tasks: Sequence[Task]) -> list[Row] | None:
     """Read an earlier run's shard; None if it is absent, torn, of other clips, or may improve."""
     if not path.is_file():
@@ -120,7 +127,7 @@ def _finished(path: Path, tasks: Sequence[Task]) -> list[Row] | None:
         return None
     if [row["clip"] for row in told] != [task.clip.id for task in tasks]:
         return None
-    rows = [Row(**row | {"clip": t.clip}) for row, t in zip(told, tasks, strict=True)]
+    rows = [_row(t.clip, row) for row, t in zip(told, tasks, strict=True)]
     return rows if all(row.status in _FINAL for row in rows) else None
 
 

@@ -44,6 +44,7 @@ def pretrain(params: PretrainParams, *, frames: Path, encoder: Path, metrics: Pa
     config = {
         "encoder": params.encoder.kwargs(),
         "frames": store.meta.made_from["frames"] | sampling,
+        "crop": store.meta.made_from["crop"],
         "vocabulary": tokenizer.size,
         "sharpness": params.loss.sharpness,
     }

@@ -11,7 +11,7 @@ import jinja2
 from c2rl import provenance
 from c2rl.config import ReportParams
 from c2rl.provenance import Meta
-from c2rl.report import alignment, inputs, matching, origins, plots, strips, tables
+from c2rl.report import alignment, inputs, matching, origins, overlays, plots, strips, tables
 from c2rl.report.inputs import Inputs
 from c2rl.report.pictures import Picture
 from c2rl.report.plots import Curve
@@ -110,6 +110,7 @@ def build(found: Inputs, examples: int) -> dict[str, Any]:
         "retrieval": tables.retrieval(retrieve),
         "corpus_card": tables.corpus_card(found.metrics["prepare"], manifest),
         "left_out": tables.left_out(manifest),
+        "overlays": overlays.overlays(found.frames),
         "curves": _curves(found),
         "examples": chosen,
         "recall": plots.recall_bars(recall, ranked["grouped"]["pool"]) if recall else None,

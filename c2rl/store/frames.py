@@ -3,7 +3,7 @@
 Training draws another frame of each segment every epoch, so all frames are kept.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from c2rl import provenance
 from c2rl.store import ragged
+from c2rl.provenance import write_atomic, write_lines
 from c2rl.store.manifest import OK, Row, read_manifest, write_manifest
 
 Bytes = npt.NDArray[np.uint8]
@@ -108,6 +109,7 @@ def write_frame_store(
     sizes: Sequence[npt.NDArray[np.int64]],
     made_from: dict[str, Any],
     counts: dict[str, Any],
+    overlays: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a complete frame store.
 
@@ -118,6 +120,7 @@ def write_frame_store(
         sizes: The `sizes` of each of those clips, known beforehand.
         made_from: What made it; `made_from["frames"]["codec"]` names the array.
         counts: Clips per split and status.
+        overlays: Clip id to a small JPEG that shows the box in the source; of a few clips.
 
     Raises:
         ValueError: If clips and manifest disagree.
@@ -130,6 +133,10 @@ def write_frame_store(
     clip_offsets = ragged.offsets_of(expected)
     with provenance.artefact(path, "frames", made_from=made_from, counts=counts) as folder:
         write_manifest(folder / "manifest.jsonl", rows)
+        for number, (id_, picture) in enumerate((overlays or {}).items()):
+            write_atomic(folder / "overlays" / f"{number}.jpg", picture)
+        if overlays:
+            write_lines(folder / "overlays.jsonl", overlays)
         group = folder / "frames.zarr"
         codec = made_from["frames"]["codec"]
         ragged.write_group(group, {"codec": codec})

@@ -26,6 +26,14 @@ class Row(NamedTuple):
     """Frames per second of the source; 0 where unknown."""
     decoder: str = ""
     """Backend that read it: decord, pyav or frames."""
+    video: dict[str, Any] = {}
+    """Facts of the source: codec, container, width, height, rotation, is_constant_rate, ..."""
+    box_from: str = ""
+    """What gave the clip's box: box (the annotation), detector, square or whole."""
+    box_score: float = 0.0
+    """Of the detector; 0 where it gave no box."""
+    num_people: int = 0
+    """People that the detector saw; 0 where it did not look."""
 
 
 def write_manifest(path: Path, rows: Iterable[Row]) -> None:
@@ -60,7 +68,7 @@ def read_manifest(path: Path) -> list[Row]:
     for line in path.read_text(encoding="utf-8").rstrip("\n").split("\n"):
         entry: dict[str, Any] = json.loads(line)
         clip = Clip(**{k: _frozen(entry[k]) for k in Clip._fields if k in entry})
-        own = {k: entry[k] for k in Row._fields if k != "clip"}
+        own = {k: entry[k] for k in Row._fields if k != "clip" and k in entry}
         rows.append(Row(clip=clip, **own))
     return rows
 

@@ -7,19 +7,25 @@ Shape letters in this file:
     T frames; H, W height and width of the source; S stored size in pixels.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from c2rl.video.files import ClipError
-from c2rl.video.source import read_frames
+from c2rl.corpora.clip import Box, Clip
+from c2rl.video import signer
+from c2rl.video.boxes import draw
+from c2rl.video.files import ClipError, Image
+from c2rl.video.signer import Cropping, Place
+from c2rl.video.source import read_frames, span
 
-Image = npt.NDArray[np.uint8]
 Bytes = npt.NDArray[np.uint8]
-Box = tuple[int, int, int, int]
+
+MAX_BYTES = 2**30
+"""Most bytes of a clip's compressed frames, which are held in memory and sent between processes."""
 
 
 class Decoded(NamedTuple):
@@ -31,15 +37,22 @@ class Decoded(NamedTuple):
     """Frames per second of the source; 0 where unknown."""
     decoder: str
     """decord, pyav or frames."""
+    video: dict[str, Any]
+    """Codec, size and so on of the source; see `source.Frames`."""
+    place: Place
+    """What of the picture was kept, and why."""
+    overlay: Bytes | None
+    """A small JPEG with the box drawn in, where it was asked for."""
 
 
-def crop(image: Image, *, size: int, box: Box | None = None) -> Image:
+def crop(image: Image, *, size: int, box: Box | None = None, pad: bool = False) -> Image:
     """Cut out a box and squash it to a square.
 
     Args:
         image: (H, W, 3) uint8.
         size: S, side of the result in pixels; the aspect ratio is not kept (register row 16).
-        box: x0, y0, x1, y1 in pixels, end exclusive, cut off at the border; None: the whole image.
+        box: x0, y0, x1, y1 in pixels, end exclusive; None: the whole image.
+        pad: Whether what lies outside the image is black; otherwise the box is cut off there.
 
     Returns:
         (S, S, 3) uint8.
@@ -54,6 +67,10 @@ def crop(image: Image, *, size: int, box: Box | None = None) -> Image:
         if x0 >= x1 or y0 >= y1:
             raise ClipError("bad_box", f"box {box} is empty in a {width}x{height} frame")
         image = image[y0:y1, x0:x1]
+        border = (y0 - box[1], box[3] - y1, x0 - box[0], box[2] - x1)
+        if pad and any(border):
+            black = cv2.copyMakeBorder(image, *border, cv2.BORDER_CONSTANT, value=(0, 0, 0))
+            image = np.asarray(black, np.uint8)
     height, width = image.shape[:2]
     smaller = (min(width, size), min(height, size))
     if smaller != (width, height):
@@ -89,14 +106,15 @@ def pack(image: Image, *, codec: str, quality: int) -> Bytes:
 
 def decode_clip(
     path: Path,
+    clip: Clip,
     *,
     size: int,
     codec: str,
     quality: int,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    box: Box | None = None,
-    fps: float | None = None,
+    cropping: Cropping | None = None,
+    known: Place | None = None,
+    least_frames: int = 1,
+    wants_overlay: bool = False,
     use_decord: bool = True,
 ) -> Decoded:
     """Read a clip, crop it, and compress it as the frame store keeps it.
@@ -105,13 +123,14 @@ def decode_clip(
 
     Args:
         path: Video file or folder of images.
+        clip: Its segment, frame rate and annotated box.
         size: S, side of the stored frames in pixels.
         codec: `jpeg` or `png`.
         quality: Of JPEG, 1 to 100.
-        start_s: First second; None: from the beginning.
-        end_s: Last second; None: to the end.
-        box: Signer's box x0, y0, x1, y1 in source pixels; None: the whole frame.
-        fps: Frame rate of a folder; a video carries its own.
+        cropping: How the signer is found; None: the annotated box, else the whole frame.
+        known: Where an earlier run found the signer; None: it is to be found.
+        least_frames: A shorter clip is refused.
+        wants_overlay: Whether to draw the box into a small picture of the clip's middle.
         use_decord: False reads everything by PyAV.
 
     Returns:
@@ -119,10 +138,34 @@ def decode_clip(
 
     Raises:
         ClipError: If the clip cannot be read.
+        FileNotFoundError: If the detector's weights are not there.
     """
     cv2.setNumThreads(1)  # the pool uses the cores
-    read = read_frames(path, start_s=start_s, end_s=end_s, fps=fps, use_decord=use_decord)
-    frames = [
-        pack(crop(image, size=size, box=box), codec=codec, quality=quality) for image in read.images
-    ]
-    return Decoded(frames, read.fps, read.decoder)
+    options = {"start_s": clip.start_s, "end_s": clip.end_s, "fps": clip.fps}
+
+    def look(numbers: Sequence[int]) -> list[Image]:
+        return list(read_frames(path, keep=numbers, use_decord=use_decord, **options).images)
+
+    found = span(path, least_frames=least_frames, **options)
+    place = known or signer.place(
+        clip,
+        cropping or Cropping(),
+        num_frames=found.num_frames,
+        width=found.width,
+        height=found.height,
+        look=look,
+    )
+    overlay = None
+    if wants_overlay and place.box is not None:
+        overlay = draw(look([found.num_frames // 2])[0], place.box)
+    read = read_frames(path, use_decord=use_decord, **options)
+    pad = place.by == "box" and clip.box is None  # an OpenASL square
+    frames: list[Bytes] = []
+    room = MAX_BYTES
+    for image in read.images:
+        small = crop(image, size=size, box=place.box, pad=pad)
+        frames.append(pack(small, codec=codec, quality=quality))
+        room -= len(frames[-1])
+        if room < 0:
+            raise ClipError("too_large", f"the first {len(frames)} frames take over 1 GiB")
+    return Decoded(frames, read.fps, read.decoder, read.video, place, overlay)

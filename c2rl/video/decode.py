@@ -3,16 +3,17 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from c2rl.corpora.clip import Clip
-from c2rl.store.manifest import OK
-from c2rl.video import source
+from c2rl.store.manifest import OK, Row
+from c2rl.video import signer, source
 from c2rl.video.crop import decode_clip
 from c2rl.video.files import ClipError, safe_path
+from c2rl.video.signer import Cropping, Place
 
 
 class Task(NamedTuple):
@@ -26,6 +27,13 @@ class Task(NamedTuple):
     use_decord: bool = True
     needs_sentence: bool = True
     """A corpus's clip without a sentence teaches nothing; somebody's own video needs none."""
+    cropping: Cropping = Cropping()
+    known: Place | None = None
+    """Where an earlier run found the signer."""
+    least_frames: int = 1
+    wants_overlay: bool = False
+    refused: tuple[str, str] | None = None
+    """Status and reason of a clip that the corpus knows to be unusable."""
 
 
 class Result(NamedTuple):
@@ -36,6 +44,9 @@ class Result(NamedTuple):
     frames: Sequence[npt.NDArray[np.uint8]] = ()
     fps: float = 0.0
     decoder: str = ""
+    video: dict[str, Any] = {}
+    place: Place = Place(None, "")
+    overlay: npt.NDArray[np.uint8] | None = None
 
 
 def decode_one(task: Task) -> Result:
@@ -49,27 +60,60 @@ def decode_one(task: Task) -> Result:
     """
     source.quiet()
     clip = task.clip
+    if task.refused is not None:
+        return Result(*task.refused)
     if task.needs_sentence and not clip.sentence.strip():
         return Result("no_sentence", "the sentence is empty")
+    if "detector" in task.cropping.steps:
+        signer.single_thread(task.cropping)
     try:
         decoded = decode_clip(
             _path(task),
+            clip,
             size=task.size,
             codec=task.codec,
             quality=task.quality,
-            start_s=clip.start_s,
-            end_s=clip.end_s,
-            box=clip.box,
-            fps=clip.fps,
+            cropping=task.cropping,
+            known=task.known,
+            least_frames=task.least_frames,
+            wants_overlay=task.wants_overlay,
             use_decord=task.use_decord,
         )
     except ClipError as error:
         return Result(error.status, error.reason)
+    except MemoryError:
+        return Result("too_large", "it needs more memory than C2RL_DECODE_MEMORY allows")
     except Exception as error:  # whatever a library makes of a damaged file, the clip alone fails
         return Result(
             "decode_error", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         )
-    return Result(OK, "", decoded.frames, decoded.fps, decoded.decoder)
+    return Result(OK, "", *decoded)
+
+
+def row_of(clip: Clip, result: Result) -> Row:
+    """Tell in the manifest what became of a clip.
+
+    Args:
+        clip: As annotated.
+        result: From `decode_one`.
+
+    Returns:
+        The row, with the box that was cut out.
+    """
+    if result.status == OK:
+        clip = clip._replace(box=result.place.box)
+    return Row(
+        clip,
+        result.status,
+        result.reason,
+        len(result.frames),
+        result.fps,
+        result.decoder,
+        result.video,
+        result.place.by,
+        result.place.score,
+        result.place.num_people,
+    )
 
 
 def _path(task: Task) -> Path:
@@ -94,6 +138,8 @@ def timeout_s(task: Task) -> float:
         return _seconds(told)
     clip = task.clip
     limit = 60.0
+    if "detector" in task.cropping.steps and task.known is None:
+        limit += 30.0 * (1 + task.cropping.frames)  # Faster R-CNN on a slow core
     if clip.end_s is not None:
         limit += 20 * max(0.0, clip.end_s - (clip.start_s or 0.0))
     try:

@@ -29,8 +29,8 @@ class ClipError(ValueError):
         """Keep both.
 
         Args:
-            status: missing_file, empty_video, decode_error, unsafe_path, bad_segment, bad_box or
-                too_large.
+            status: missing_file, empty_video, decode_error, unsafe_path, bad_segment, bad_box,
+                too_short or too_large.
             reason: What was found, in words.
         """
         super().__init__(f"{status}: {reason}")

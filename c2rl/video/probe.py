@@ -3,7 +3,6 @@
 Shares with `source.py` the door to PyAV.
 """
 
-import contextlib
 import functools
 import re
 from pathlib import Path
@@ -12,11 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from c2rl.video.files import ClipError, images, read_image, words
+from c2rl.video.files import MAX_PIXELS, ClipError, images, read_image, words
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
+
+_TIMED = {"mp4", "matroska", "mpegts", "flv"}  # AVI stores no times, and FFmpeg's guess is wrong
 
 
 class Probe(NamedTuple):
@@ -41,6 +42,10 @@ class Probe(NamedTuple):
     has_edit_list: bool
     """Whether the container hides some of its frames."""
     is_constant_rate: bool
+    is_interlaced: bool
+    """Whether the first frame is made of two half pictures."""
+    is_timed: bool
+    """Whether a frame is known by its presentation time: each has one of its own, not guessed."""
     num_frames: int
     """Frames in the file, as far as its packets tell."""
     num_promised: int
@@ -85,7 +90,7 @@ def _probe_folder(folder: Path, fps: float | None) -> Probe:
     height, width = first.shape[:2]
     return Probe(
         "frames", found[0].suffix.lower().lstrip("."), "", "rgb24", fps or 0.0, width, height, 1,
-        0, False, True, len(found), len(found), none, none, 0.0,
+        0, False, True, False, False, len(found), len(found), none, none, 0.0,
     )  # fmt: skip
 
 
@@ -95,18 +100,17 @@ def _probe_video(path: Path, size: int, mtime_ns: int) -> Probe:
 
     del size, mtime_ns  # part of the cache's key only
     try:
-        with av.open(str(path)) as container:
+        with open_video(path) as container:
             stream, num_streams = video_stream(container, path)
             table = _packets(container, stream)
-            facts = _facts(container, stream, table, path)
+            facts = _facts(container, stream, table, path)._replace(num_streams=num_streams)
         if not table.num_frames:
             raise ClipError("empty_video", f"{path.name} has a video stream without frames")
-        rotation, width, height = _first_frame(path)
+        return _first_frame(path, facts)
+    except MemoryError:  # PyAV's is an FFmpegError too
+        raise
     except (av.FFmpegError, EOFError) as error:
         raise ClipError("decode_error", f"{path.name}: {words(error)}") from None
-    if rotation % 180:
-        width, height = height, width
-    return facts._replace(num_streams=num_streams, rotation=rotation, width=width, height=height)
 
 
 class _Table(NamedTuple):
@@ -114,6 +118,26 @@ class _Table(NamedTuple):
     num_frames: int
     pts: npt.NDArray[np.int64]
     keys: npt.NDArray[np.int64]
+    has_pts: bool
+
+
+def open_video(path: Path, **options: str) -> "InputContainer":
+    """Open a file, and nothing but a file.
+
+    Args:
+        path: Video file.
+        options: FFmpeg's, for its container.
+
+    Returns:
+        The container, to be closed by the caller.
+
+    Raises:
+        av.FFmpegError: If it cannot be opened.
+    """
+    import av
+
+    # a relative `12:30.mp4` would be read as a protocol's name; a title may be in any encoding
+    return av.open(str(path.absolute()), options=options, metadata_errors="replace")
 
 
 def video_stream(container: "InputContainer", path: Path) -> tuple["VideoStream", int]:
@@ -127,7 +151,7 @@ def video_stream(container: "InputContainer", path: Path) -> tuple["VideoStream"
         The first video stream that is no attached picture, set to one thread; how many there are.
 
     Raises:
-        ClipError: `decode_error` if there is none.
+        ClipError: `decode_error` if there is none, `too_large` if its frames are.
     """
     import av
 
@@ -135,7 +159,10 @@ def video_stream(container: "InputContainer", path: Path) -> tuple["VideoStream"
     streams = [s for s in container.streams.video if not s.disposition & picture]
     if not streams:
         raise ClipError("decode_error", f"{path.name} has no video stream")
-    streams[0].codec_context.thread_count = 1  # the pool uses the cores
+    context = streams[0].codec_context
+    if context.width * context.height > MAX_PIXELS:  # before a decoder reserves memory for them
+        raise ClipError("too_large", f"{context.width}x{context.height} pixels a frame")
+    context.thread_count = 1  # the pool uses the cores
     return streams[0], len(streams)
 
 
@@ -145,7 +172,8 @@ def _packets(container: "InputContainer", stream: "VideoStream") -> _Table:
     times: list[int] = []
     keys: list[int] = []
     num_packets = num_frames = 0
-    with contextlib.suppress(av.FFmpegError):  # what is readable up to there is counted
+    has_pts = True
+    try:
         for packet in container.demux(stream):
             if packet.size == 0:
                 continue
@@ -153,17 +181,23 @@ def _packets(container: "InputContainer", stream: "VideoStream") -> _Table:
             if packet.is_discard:
                 continue
             num_frames += 1
+            has_pts &= packet.pts is not None
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
                 times.append(time)
                 if packet.is_keyframe:
                     keys.append(time)
+    except MemoryError:
+        raise
+    except av.FFmpegError:
+        pass  # what is readable up to there is counted
     known = times if len(times) == num_frames else []
     return _Table(
         num_packets,
         num_frames,
         np.sort(np.array(known, dtype=np.int64)),
         np.sort(np.array(keys if known else [], dtype=np.int64)),
+        has_pts,
     )
 
 
@@ -194,6 +228,8 @@ def _facts(container: "InputContainer", stream: "VideoStream", table: _Table, pa
         rotation=0,
         has_edit_list=hidden,
         is_constant_rate=constant,
+        is_interlaced=False,
+        is_timed=table.has_pts and name in _TIMED and bool((steps > 0).all()),
         num_frames=table.num_frames,
         num_promised=max(table.num_frames, 0 if hidden else promised),
         pts=table.pts,
@@ -219,18 +255,20 @@ def _promised(container: "InputContainer", stream: "VideoStream", table: _Table,
 
 def _all_packets(path: Path) -> int:
     """Count the packets with those that an edit list hides."""
-    import av
-
-    with av.open(str(path), options={"ignore_editlist": "1"}) as container:
+    with open_video(path, ignore_editlist="1") as container:
         stream, _ = video_stream(container, path)
         return sum(1 for packet in container.demux(stream) if packet.size)
 
 
-def _first_frame(path: Path) -> tuple[int, int, int]:
-    import av
-
-    with av.open(str(path)) as container:
+def _first_frame(path: Path, facts: Probe) -> Probe:
+    """Add what only a decoded frame tells."""
+    with open_video(path) as container:
         stream, _ = video_stream(container, path)
         for frame in container.decode(stream):
-            return round(frame.rotation / 90) * 90 % 360, frame.width, frame.height
+            rotation = round(frame.rotation / 90) * 90 % 360
+            size = (frame.width, frame.height)
+            width, height = size[::-1] if rotation % 180 else size
+            return facts._replace(
+                rotation=rotation, width=width, height=height, is_interlaced=frame.interlaced_frame
+            )
     raise ClipError("decode_error", f"{path.name}: no frame decodes")

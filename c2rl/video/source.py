@@ -1,8 +1,10 @@
 """Reading videos, GIFs and folders of frames: with `probe.py` the only door to decord and PyAV.
 
-decord is the quick reader and is used where both give the same frames: one video stream, no edit
-list, no rotation, constant frame rate, 8 bits, a codec and container that it knows. PyAV reads the
-rest. Use it in a worker process (`pool.py`): either library may hang on a damaged file.
+Every frame is the one that PyAV gives when it decodes the file from its first packet on; what is
+quicker is used only where it gives the same. decord: one video stream, no edit list, no rotation,
+constant frame rate, progressive, 8 bits, a codec and container that it knows, and no need to seek.
+Seeking and skipping by PyAV: codecs whose frames are known by their presentation times.
+Use it in a worker process (`pool.py`): either library may hang on a damaged file.
 
 Shape letters in this file:
     T frames; H, W height and width in pixels.
@@ -10,15 +12,19 @@ Shape letters in this file:
 
 import bisect
 import logging
-import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from c2rl.video.files import MAX_PIXELS, ClipError, Image, images, read_image, words
-from c2rl.video.probe import Probe, probe, video_stream
+from c2rl.video.probe import Probe, open_video, probe, video_stream
+from c2rl.video.segment import numbers, segment
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 MAX_FRAMES = 200_000
 """Most frames of a clip: about two hours."""
@@ -29,9 +35,16 @@ BATCH_BYTES = 256 * 2**20
 _DECORD_CODECS = {"h264", "hevc", "vp8", "vp9"}
 _DECORD_PIXELS = {"yuv420p", "yuvj420p", "yuv422p", "yuv444p", "gbrp"}
 _DECORD_CONTAINERS = {"mp4", "matroska"}
+_STRICT = 1e-4  # decord's tolerance, in which 0 is none: it may replace no frame by the one before
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1"}
+# Not HEVC: what is no reference in its temporal layer may be one for the layers above.
+_SKIPPABLE = {"h264"}
 _SEEK_FROM = 200  # frames; nearer ones are reached sooner without seeking
-_SLACK = 1e-6  # of a frame: a start computed as number / fps must hit that frame
+
+_FACTS = (
+    *("codec", "container", "pixel_format", "width", "height"),
+    *("rotation", "is_constant_rate", "has_edit_list", "num_streams"),
+)
 
 
 class Frames(NamedTuple):
@@ -43,6 +56,47 @@ class Frames(NamedTuple):
     """Frames per second of the source; 0 where unknown."""
     decoder: str
     """decord, pyav or frames."""
+    video: dict[str, Any]
+    """Facts of the source, for JSON: codec, container, pixel_format, width, height (of the upright
+    frame), rotation, is_constant_rate, has_edit_list, num_streams."""
+
+
+class Span(NamedTuple):
+    """What a clip is, as far as its packets tell."""
+
+    num_frames: int
+    fps: float
+    """Frames per second of the source; 0 where unknown."""
+    width: int
+    """Of the upright frame, in pixels."""
+    height: int
+
+
+def span(
+    path: Path,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    fps: float | None = None,
+    least_frames: int = 1,
+) -> Span:
+    """Tell how many frames `read_frames` would give, and how large they are.
+
+    Args:
+        path: Video file or folder of images.
+        start_s: First second; None: from the beginning.
+        end_s: Last second; None: to the end.
+        fps: Frame rate of a folder; a video carries its own.
+        least_frames: A shorter clip is refused.
+
+    Returns:
+        Their number, rate and size.
+
+    Raises:
+        ClipError: If the clip cannot be read.
+    """
+    found, first, end = _clip(path, start_s, end_s, fps, least_frames)
+    return Span(end - first, found.fps, found.width, found.height)
 
 
 def read_frames(
@@ -51,6 +105,8 @@ def read_frames(
     start_s: float | None = None,
     end_s: float | None = None,
     fps: float | None = None,
+    keep: Sequence[int] | None = None,
+    least_frames: int = 1,
     use_decord: bool = True,
 ) -> Frames:
     """Read a clip: the frames from floor(start * fps) up to, without, ceil(end * fps).
@@ -60,6 +116,9 @@ def read_frames(
         start_s: First second; None: from the beginning.
         end_s: Last second; None: to the end. Clipped to the frames that there are.
         fps: Frame rate of a folder; a video carries its own.
+        keep: Numbers within the clip, increasing, of the frames to give; None: all. Damage that
+            does not reach these may stay unnoticed.
+        least_frames: A shorter clip is refused.
         use_decord: False reads everything by PyAV.
 
     Returns:
@@ -67,20 +126,22 @@ def read_frames(
 
     Raises:
         ClipError: If the clip cannot be read, here or while the frames are iterated.
+        ValueError: If `keep` is empty, not increasing, or leaves the clip.
     """
-    found = probe(path, fps=fps)
-    first, end = _span(found, start_s, end_s)
-    if found.width * found.height > MAX_PIXELS:
-        raise ClipError("too_large", f"{found.width}x{found.height} pixels a frame")
-    if end - first > MAX_FRAMES:
-        raise ClipError("too_large", f"{end - first} frames, at most {MAX_FRAMES} can be stored")
+    found, first, end = _clip(path, start_s, end_s, fps, least_frames)
+    wanted = numbers(first, end, keep)
+    if len(wanted) > MAX_FRAMES:
+        raise ClipError("too_large", f"{len(wanted)} frames, at most {MAX_FRAMES} can be stored")
+    video = {name: getattr(found, name) for name in _FACTS}
     if found.kind == "frames":
-        return Frames(_read_images(images(path)[first:end]), found.fps, "frames")
-    if use_decord and _suits_decord(found, end - first):
-        batch = _read_decord(path, found, first, end)
+        files = images(path)
+        return Frames(_read_images([files[n] for n in wanted]), found.fps, "frames", video)
+    if use_decord and _suits_decord(found, wanted):
+        batch = _read_decord(path, found, wanted)
         if batch is not None:
-            return Frames(iter(batch), found.fps, "decord")
-    return Frames(_read_pyav(path, found, first, end), found.fps, "pyav")
+            return Frames(iter(batch), found.fps, "decord", video)
+    least = len(wanted) if keep is not None or _is_counted(found) else least_frames
+    return Frames(_read_pyav(path, found, wanted, least), found.fps, "pyav", video)
 
 
 def quiet() -> None:
@@ -93,131 +154,164 @@ def quiet() -> None:
     decord.logging.set_level(decord.logging.QUIET)
 
 
-def _span(found: Probe, start_s: float | None, end_s: float | None) -> tuple[int, int]:
-    """Turn seconds into frames [first, end); the header's promise counts only against the file."""
-    count = found.num_frames
-    if start_s is None and end_s is None:
-        _refuse_truncated(found, count + 1)
-        return 0, count
-    if start_s is not None and end_s is not None and not 0 <= start_s < end_s:
-        raise ClipError("bad_segment", f"from {start_s} s to {end_s} s is no stretch of time")
-    if found.fps <= 0:
-        raise ClipError("bad_segment", "the frame rate is unknown, so seconds mean nothing")
-    first, end = _frame_numbers(found, start_s or 0.0, end_s)
-    if first >= found.num_promised:
-        length = found.num_promised / found.fps
-        raise ClipError("bad_segment", f"starts at {start_s} s, but the video has {length:.2f} s")
-    _refuse_truncated(found, count + 1 if end is None else min(end, found.num_promised))
-    return first, max(first + 1, count if end is None else min(end, count))
+def _clip(
+    path: Path, start_s: float | None, end_s: float | None, fps: float | None, least_frames: int
+) -> tuple[Probe, int, int]:
+    found = probe(path, fps=fps)
+    first, end = segment(found, start_s, end_s)
+    if found.width * found.height > MAX_PIXELS:
+        raise ClipError("too_large", f"{found.width}x{found.height} pixels a frame")
+    if end - first < least_frames:
+        raise _too_short(end - first, least_frames)
+    return found, first, end
 
 
-def _frame_numbers(found: Probe, start_s: float, end_s: float | None) -> tuple[int, int | None]:
-    if found.is_constant_rate or not len(found.pts):
-        first = math.floor(start_s * found.fps + _SLACK)
-        return first, None if end_s is None else math.ceil(end_s * found.fps - _SLACK)
-    times = (found.pts - found.pts[0]) * found.time_base  # the frame on show at that second
-    slack = _SLACK / found.fps
-    length = times[-1] + 1 / found.fps
-    last = found.num_promised if start_s >= length else len(times)
-    first = int(np.searchsorted(times, start_s + slack, side="right")) - 1
-    first = last if start_s >= length else max(0, first)
-    return first, None if end_s is None else int(np.searchsorted(times, end_s - slack))
-
-
-def _refuse_truncated(found: Probe, end: int) -> None:
-    if found.num_frames < found.num_promised and end > found.num_frames:
-        raise ClipError(
-            "decode_error",
-            f"truncated: {found.num_frames} of {found.num_promised} frames are in the file",
-        )
-
-
-def _suits_decord(found: Probe, num_frames: int) -> bool:
-    return (
-        found.num_streams == 1
-        and not found.has_edit_list
-        and found.rotation == 0
-        and found.is_constant_rate
-        and found.codec in _DECORD_CODECS
-        and found.container in _DECORD_CONTAINERS
-        and found.pixel_format in _DECORD_PIXELS
-        and num_frames * found.width * found.height * 3 <= BATCH_BYTES
-    )
-
-
-def _read_decord(path: Path, found: Probe, first: int, end: int) -> Image | None:
-    """Read in one batch and drop the reader; None where decord fails or counts otherwise."""
-    import decord
-
-    try:
-        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        try:
-            if len(reader) != found.num_frames:
-                return None
-            batch: Image = reader.get_batch(list(range(first, end))).asnumpy()
-        finally:
-            del reader  # its thread decodes ahead without limit
-    except Exception:  # decord raises DECORDError, RuntimeError, IndexError, ...: PyAV has its say
-        return None
-    return batch if batch.shape == (end - first, found.height, found.width, 3) else None
-
-
-class _LostError(Exception):
-    """Seeking did not land on the key frame that was asked for."""
-
-
-def _read_pyav(path: Path, found: Probe, first: int, end: int) -> Iterator[Image]:
-    import av
-
-    done = 0
-    try:
-        try:
-            for image in _decode_pyav(path, found, first, end, seek=True):
-                done += 1
-                yield image
-        except _LostError:
-            for image in _decode_pyav(path, found, first, end, seek=False):
-                done += 1
-                yield image
-    except (av.FFmpegError, EOFError) as error:
-        reason = f"{done} of {end - first} frames decode: {words(error)}"
-        raise ClipError("decode_error", reason) from None
-    if done < end - first and (done == 0 or _is_counted(found)):
-        raise ClipError("decode_error", f"{done} of {end - first} frames decode")
+def _too_short(num_frames: int, least_frames: int) -> ClipError:
+    return ClipError("too_short", f"{num_frames} frames remain, at least {least_frames} are needed")
 
 
 def _is_counted(found: Probe) -> bool:
     return found.codec in _ONE_PACKET_ONE_FRAME
 
 
-def _decode_pyav(path: Path, found: Probe, first: int, end: int, *, seek: bool) -> Iterator[Image]:
+def _has_times(found: Probe) -> bool:
+    return _is_counted(found) and found.is_timed
+
+
+def _has_gaps(wanted: Sequence[int]) -> bool:
+    """Tell whether a frame before the last wanted one is not wanted."""
+    return wanted[-1] != len(wanted) - 1
+
+
+def _can_skip(found: Probe) -> bool:
+    """Tell whether frames that no other refers to may be left out with nothing else changing."""
+    return (
+        found.codec in _SKIPPABLE
+        and _has_times(found)
+        and not found.has_edit_list
+        and not found.is_interlaced
+    )
+
+
+def _suits_decord(found: Probe, wanted: Sequence[int]) -> bool:
+    if _has_gaps(wanted) and (found.keys.tolist() != found.pts[:1].tolist() or _can_skip(found)):
+        # Over a gap decord seeks to a later key frame, which gives wrong frames in HEVC, open
+        # groups of pictures and intra refresh. Where PyAV can skip it is the quicker one.
+        return False
+    return (
+        found.num_streams == 1
+        and not found.has_edit_list
+        and found.rotation == 0
+        and found.is_constant_rate
+        and not found.is_interlaced
+        and found.codec in _DECORD_CODECS
+        and found.container in _DECORD_CONTAINERS
+        and found.pixel_format in _DECORD_PIXELS
+        and len(wanted) * found.width * found.height * 3 <= BATCH_BYTES
+    )
+
+
+def _read_decord(path: Path, found: Probe, wanted: Sequence[int]) -> Image | None:
+    """Read in one batch and drop the reader; None where decord fails or counts otherwise."""
+    import decord
+
+    try:
+        reader = decord.VideoReader(
+            str(path.absolute()), ctx=decord.cpu(0), num_threads=1, fault_tol=_STRICT
+        )
+        try:
+            if len(reader) != found.num_frames:
+                return None
+            batch: Image = reader.get_batch(list(wanted)).asnumpy()
+        finally:
+            del reader  # its thread decodes ahead without limit
+    except Exception:  # decord raises DECORDError, RuntimeError, IndexError, ...: PyAV has its say
+        return None
+    return batch if batch.shape == (len(wanted), found.height, found.width, 3) else None
+
+
+class _LostError(Exception):
+    """The quick way did not give the frames that were expected of it."""
+
+
+def _read_pyav(path: Path, found: Probe, wanted: Sequence[int], least: int) -> Iterator[Image]:
+    """Try the quick way where there is one; the plain one goes on from what that has given."""
     import av
 
-    with av.open(str(path)) as container:
+    done = 0
+    try:
+        if _has_times(found) and (
+            wanted[0] >= _SEEK_FROM or (_has_gaps(wanted) and _can_skip(found))
+        ):
+            try:
+                for image in _decode_quickly(path, found, wanted):
+                    done += 1
+                    yield image
+            except (_LostError, av.FFmpegError, EOFError):
+                pass  # the plain way tells what is wrong, if anything is
+        if done < len(wanted):
+            for image in _decode_plainly(path, found, wanted[done:]):
+                done += 1
+                yield image
+    except MemoryError:  # PyAV's is an FFmpegError too
+        raise
+    except (av.FFmpegError, EOFError) as error:
+        reason = f"{done} of {len(wanted)} frames decode: {words(error)}"
+        raise ClipError("decode_error", reason) from None
+    if done == 0 or (least == len(wanted) and done < least):
+        raise ClipError("decode_error", f"{done} of {len(wanted)} frames decode")
+    if done < least:
+        raise _too_short(done, least)
+
+
+def _decode_quickly(path: Path, found: Probe, wanted: Sequence[int]) -> Iterator[Image]:
+    """Seek to the key frame before the clip, and skip what is neither wanted nor referred to."""
+    times = deque(found.pts[list(wanted)].tolist())
+    kept = set(times)
+    skips = _can_skip(found)
+    with open_video(path) as container:
         stream, _ = video_stream(container, path)
-        number, key = 0, None
-        if seek and first >= _SEEK_FROM and len(found.keys) and _is_counted(found):
-            # of the key frames at or before the clip, the last
-            place = bisect.bisect_right(found.keys.tolist(), int(found.pts[first])) - 1
-            if place > 0:
-                key = int(found.keys[place])
-                number = int(np.searchsorted(found.pts, key))
-                container.seek(key, stream=stream)
-        for frame in container.decode(stream):
-            if key is not None:
-                if frame.pts is None or frame.pts < key:
+        key = None
+        place = bisect.bisect_right(found.keys.tolist(), times[0]) - 1
+        if wanted[0] >= _SEEK_FROM and place > 0:
+            key = int(found.keys[place])
+            container.seek(key, stream=stream)
+        for packet in container.demux(stream):
+            if skips:
+                needed = packet.pts in kept or not packet.size
+                stream.codec_context.skip_frame = "DEFAULT" if needed else "NONREF"
+            for frame in packet.decode():
+                if frame.pts is None or (key is not None and frame.pts < key):
                     continue
-                if frame.pts != key:
+                if key not in (None, frame.pts) or frame.is_corrupt or frame.pts > times[0]:
                     raise _LostError
                 key = None
-            if number >= first:
-                image = frame.to_ndarray(format="rgb24")
-                yield np.ascontiguousarray(np.rot90(image, found.rotation // 90))
-            number += 1
-            if number >= end:
+                if frame.pts == times[0]:
+                    yield _upright(frame, found)
+                    times.popleft()
+                if not times:
+                    return
+    raise _LostError
+
+
+def _decode_plainly(path: Path, found: Probe, wanted: Sequence[int]) -> Iterator[Image]:
+    """Decode everything up to the last wanted frame; number by time where it is told, or count."""
+    kept = set(wanted)
+    told = {time: n for n, time in enumerate(found.pts.tolist())} if _has_times(found) else {}
+    number = -1
+    with open_video(path) as container:
+        stream, _ = video_stream(container, path)
+        for frame in container.decode(stream):
+            number = max(number + 1, told.get(frame.pts, 0))
+            if number in kept:
+                yield _upright(frame, found)
+            if number >= wanted[-1]:
                 return
-        if key is not None:
-            raise _LostError
+
+
+def _upright(frame: "VideoFrame", found: Probe) -> Image:
+    image = frame.to_ndarray(format="rgb24")
+    return np.ascontiguousarray(np.rot90(image, found.rotation // 90))
 
 
 def _read_images(paths: list[Path]) -> Iterator[Image]:

@@ -13,8 +13,8 @@ import pytest
 from films import film, unpack, write_video
 
 from c2rl import config
-from c2rl.corpora.clip import Clip
-from c2rl.prepare import release, run, shards
+from c2rl.corpora.clip import Choice, Clip
+from c2rl.prepare import check, release, run, shards
 from c2rl.store.frames import FrameStore
 from c2rl.video import pool
 from c2rl.video.crop import decode_clip
@@ -24,7 +24,12 @@ KNOBS = {
     "reordering": 1.0, "noise": 1.0,
 }  # fmt: skip
 STORED = {"size": 24, "codec": "jpeg", "quality": 95}
-PARAMS = config.PrepareParams(dataset="table", synthsign=KNOBS, frames=STORED)
+READING = {"labels": "release", "repair_text": False}
+CROP = {
+    "method": "corpus", "weights": "none", "box": "extent", "frames": 5, "score": 0.5, "margin": 0.1,
+}  # fmt: skip
+SECTIONS = {"synthsign": KNOBS, "prepare": READING, "crop": CROP, "frames": STORED}
+PARAMS = config.PrepareParams(dataset="table", **SECTIONS)
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,7 +58,7 @@ class Project:
             writer = csv.DictWriter(file, list(self.lines[0]))
             writer.writeheader()
             writer.writerows(self.lines)
-        self.release.write_text(json.dumps(release.describe("table", self.root)))
+        self.release.write_text(json.dumps(check.examine("table", self.root, Choice())[1]))
 
     def prepare(self) -> FrameStore:
         run.prepare(PARAMS, release=self.release, frames=self.frames, metrics=self.metrics)
@@ -66,7 +71,7 @@ class Project:
             from c2rl import config
             from c2rl.prepare import run, shards
             shards.SHARD = 2
-            params = config.PrepareParams(dataset="table", synthsign={KNOBS}, frames={STORED})
+            params = config.PrepareParams(dataset="table", **{SECTIONS})
             if __name__ == "__main__":
                 {before}
                 run.prepare(params, release=Path({str(self.release)!r}),
@@ -102,7 +107,7 @@ def test_the_store_holds_every_clip_as_the_direct_route_decodes_it(project):
     assert [row.clip.id for row in store.rows] == [f"clip{n}" for n in range(6)]
     assert [row.num_frames for row in store.rows] == [5, 6, 7, 8, 9, 10]
     assert [store.rows[i].clip.id for i in store.split("dev")] == ["clip4"]
-    direct = decode_clip(project.root / "clip4.mp4", **STORED)
+    direct = decode_clip(project.root / "clip4.mp4", Clip("", "", "", "", ""), **STORED)
     stored = store.read(4, range(9))
     np.testing.assert_array_equal(unpack(stored), unpack(direct.frames))
     assert store.rows[4].decoder == direct.decoder == "decord"
@@ -243,7 +248,7 @@ def test_an_absent_corpus_tells_where_to_put_it(project, monkeypatch):
 
 def test_synthsign_of_another_generator_is_refused(project):
     project.release.write_text('{"dataset": "synthsign", "generator": 0}')
-    params = config.PrepareParams(dataset="synthsign", synthsign=KNOBS, frames=STORED)
+    params = config.PrepareParams(dataset="synthsign", **SECTIONS)
     with pytest.raises(ValueError, match=r"generator is .*, expected 0"):
         run.prepare(params, release=project.release, frames=project.frames, metrics=project.metrics)
 

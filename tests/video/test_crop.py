@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 from films import LOSSLESS, film, unpack, write_video
 
+from c2rl.corpora.clip import Clip
 from c2rl.video.crop import crop, decode_clip, pack
 from c2rl.video.files import ClipError
+
+CLIP = Clip("a", "train", "a sentence", "en", "a.mp4")
 
 IMAGE = film(1)[0]  # (48, 64, 3)
 
@@ -45,7 +48,7 @@ def test_jpeg_keeps_colour_at_full_resolution():
 def test_a_clip_is_decoded_cropped_and_packed(tmp_path):
     images = film(5)
     path = write_video(tmp_path / "a.mp4", images, **LOSSLESS)
-    decoded = decode_clip(path, size=24, codec="png", quality=95, box=(8, 0, 56, 48))
+    decoded = decode_clip(path, CLIP._replace(box=(8, 0, 56, 48)), size=24, codec="png", quality=95)
     assert (decoded.fps, decoded.decoder) == (25, "decord")
     expected = [cv2.resize(i[:, 8:56], (24, 24), interpolation=cv2.INTER_AREA) for i in images]
     np.testing.assert_array_equal(unpack(decoded.frames), np.stack(expected))

@@ -1,5 +1,12 @@
+import gc
 import os
+import resource
+import signal
+import subprocess
+import sys
 import time
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 
@@ -7,6 +14,8 @@ from c2rl.video import pool
 
 EXIT = "__import__('os')._exit(3)"
 SLEEP = "__import__('time').sleep(60)"
+HANG_IN_C = "__import__('ctypes').PyDLL(None).sleep(60)"  # holds the interpreter's lock
+ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux offers it")
 
 
 def run(tasks, **options):
@@ -32,6 +41,122 @@ def test_a_hanging_worker_is_killed_and_replaced():
     outcomes = run([SLEEP, "2"], timeout_s=lambda task: 0.3 if task == SLEEP else 30.0)
     assert outcomes == [(0, "timeout", None), (1, "", 2)]
     assert time.monotonic() - start < 20
+
+
+def test_a_worker_that_hangs_in_c_is_killed_and_replaced():
+    outcomes = run([HANG_IN_C, "2"], timeout_s=lambda task: 0.3 if task == HANG_IN_C else 30.0)
+    assert outcomes == [(0, "timeout", None), (1, "", 2)]
+
+
+def test_all_workers_may_fail_again_and_again():
+    tasks = [EXIT, EXIT, EXIT, "1"] * 3
+    expected = [(n, "", 1) if n % 4 == 3 else (n, "crash", None) for n in range(12)]
+    assert run(tasks, workers=2) == expected
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x00\x00\x03\xe8half",  # 1000 bytes are announced
+        b"\xff\xff\xff\xff" + b"\x10" * 8,  # a billion gigabytes are
+        b"\x00\x00\x00\x04junk",
+        b"\x00",
+    ],
+    ids=["half", "endless", "junk", "cut"],
+)
+def test_a_worker_that_dies_while_it_answers_is_replaced(sent):
+    tasks = [(sent, False), (b"", False)]
+    outcomes = sorted(pool.run(_send, tasks, workers=1, timeout_s=lambda _: 30.0))
+    assert outcomes == [(0, "crash", None), (1, "", 7)]
+
+
+def test_a_worker_that_stops_half_way_through_its_answer_is_replaced(monkeypatch):
+    monkeypatch.setattr(pool, "_GRACE_S", 0.2)
+    tasks = [(b"\x00\x00\x03\xe8half", True), (b"", False)]
+    outcomes = sorted(
+        pool.run(_send, tasks, workers=1, timeout_s=lambda task: 1.0 if task[1] else 30.0)
+    )
+    assert outcomes == [(0, "crash", None), (1, "", 7)]
+
+
+def test_an_answer_that_cannot_be_sent_is_told():
+    with pytest.raises(RuntimeError, match=r"cannot pickle|Can't pickle"):
+        run(["lambda: 1"])
+
+
+@ON_LINUX
+def test_a_memory_bomb_takes_its_own_worker_only():
+    bomb = "bytearray(3 * 10**9)"
+    modest = "len(bytearray(10**8))"
+    outcomes = run([bomb, modest], memory_bytes=10**9)
+    assert outcomes == [(0, "crash", None), (1, "", 10**8)]
+
+
+@ON_LINUX
+def test_a_function_may_survive_a_lack_of_memory():
+    tasks = [3 * 10**9, 10**8]
+    outcomes = pool.run(_reserve, tasks, workers=1, timeout_s=lambda _: 30.0, memory_bytes=10**9)
+    assert sorted(outcomes) == [(0, "", "too much"), (1, "", "enough")]
+
+
+@ON_LINUX
+def test_the_limit_of_memory_comes_from_the_environment(monkeypatch):
+    limit = f"__import__('resource').getrlimit({resource.RLIMIT_DATA})[0]"
+    assert run([limit]) == [(0, "", 4 * 10**9)]
+    monkeypatch.setenv("C2RL_DECODE_MEMORY", "1.5")
+    assert run([limit]) == [(0, "", 15 * 10**8)]
+    for wrong in ("much", "0", "-1", "nan", "inf"):
+        monkeypatch.setenv("C2RL_DECODE_MEMORY", wrong)
+        with pytest.raises(ValueError, match=f"C2RL_DECODE_MEMORY is '{wrong}', expected GB"):
+            run(["1"])
+
+
+def test_workers_that_die_as_they_start_end_the_run_with_advice(tmp_path, monkeypatch):
+    _use_module(tmp_path, monkeypatch, "dies_at_start", "os._exit(3)")
+    with pytest.raises(RuntimeError, match=r"die as they start.*__main__"):
+        run_of("dies_at_start", ["1"])
+
+
+def test_a_worker_that_dies_once_as_it_starts_is_replaced(tmp_path, monkeypatch):
+    once = f"open({str(tmp_path / 'been')!r}, 'x')"  # raises the second time
+    body = f"try:\n        {once}\n    except FileExistsError: pass\n    else: os._exit(3)"
+    _use_module(tmp_path, monkeypatch, "dies_once", body)
+    assert run_of("dies_once", ["3", "4"]) == [(0, "", 3), (1, "", 4)]
+
+
+def test_a_worker_that_hangs_as_it_starts_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "_START_S", 1.0)
+    monkeypatch.setattr(pool, "_MAX_STARTS", 1)
+    _use_module(tmp_path, monkeypatch, "hangs_at_start", "__import__('time').sleep(60)")
+    with pytest.raises(RuntimeError, match=r"die as they start"):
+        run_of("hangs_at_start", ["1"])
+
+
+@ON_LINUX
+@pytest.mark.parametrize("deed", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_no_worker_outlives_its_parent_however_that_ends(tmp_path, deed):
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT.format(hang=HANG_IN_C))
+    parent = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    assert all(_is_running(pid) for pid in workers)
+    if deed == signal.SIGINT:
+        os.killpg(parent.pid, deed)  # Ctrl-C reaches all processes of a terminal
+    else:
+        os.kill(parent.pid, deed)
+    _, told = parent.communicate(timeout=30)
+    assert parent.returncode == -deed, told
+    assert told.count("Traceback") == (1 if deed == signal.SIGINT else 0), told
+    deadline = time.monotonic() + 10
+    while any(_is_running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_is_running(pid) for pid in workers)
 
 
 def test_a_failed_task_may_be_tried_another_way():
@@ -71,3 +196,54 @@ def _loaded(code):
     import c2rl.video.decode  # noqa: F401 -- what a worker of stage prepare imports
 
     return eval(code)
+
+
+def run_of(module, tasks):
+    function = __import__(module).function
+    return sorted(pool.run(function, tasks, workers=1, timeout_s=lambda _: 30.0))
+
+
+def _use_module(folder, monkeypatch, name, body):
+    """Write a module that does something as a worker, and only a worker, imports it."""
+    text = f"import os\nif os.getpid() != {os.getpid()}:\n    {body}\nfunction = eval\n"
+    text = text.replace("function = eval", "def function(task):\n    return eval(task)")
+    (folder / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(folder)
+
+
+def _send(task):
+    """Write raw bytes into the pipe of this worker, then die or stop."""
+    sent, stops = task
+    if not sent:
+        return 7
+    (pipe,) = [o for o in gc.get_objects() if isinstance(o, Connection)]
+    os.write(pipe.fileno(), sent)
+    if stops:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    os._exit(3)
+
+
+def _reserve(num_bytes):
+    try:
+        return "enough" if bytearray(num_bytes) else ""
+    except MemoryError:
+        return "too much"
+
+
+def _is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+_PARENT = """
+from c2rl.video import pool
+
+if __name__ == "__main__":
+    pid = "__import__('os').getpid()"
+    tasks = [pid, pid] + ["{hang}"] * 2
+    for outcome in pool.run(eval, tasks, workers=2, timeout_s=lambda _: 60.0):
+        print(outcome.value, flush=True)
+"""

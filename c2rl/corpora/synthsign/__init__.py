@@ -7,9 +7,9 @@ shows. The videos are real H.264 and a pure function of a few knobs.
 """
 
 from c2rl.corpora.clip import Facts
-from c2rl.corpora.synthsign.release import GENERATOR, clips, make
+from c2rl.corpora.synthsign.release import GENERATOR, clips, make, read
 
-__all__ = ["FACTS", "GENERATOR", "clips", "make"]
+__all__ = ["FACTS", "GENERATOR", "clips", "make", "read"]
 
 FACTS = Facts(
     profile=None,

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from c2rl.corpora.clip import Clip
+from c2rl.corpora.clip import Annotations, Choice, Clip, Entry
 from c2rl.corpora.synthsign import film
 from c2rl.corpora.synthsign.plan import SIZES, Knobs, Scene, scenes, shoot
 
@@ -91,8 +91,22 @@ def _finish(root: Path, lines: list[str]) -> None:
     _write(root / ANNOTATIONS, "".join(lines))
 
 
+def read(root: Path, choice: Choice) -> Annotations:
+    """Read a release as stage prepare reads every corpus.
+
+    Args:
+        root: Folder that `make` filled.
+        choice: There is one way only.
+
+    Returns:
+        One entry a clip.
+    """
+    del choice
+    return Annotations([Entry(clip) for clip in clips(root)], [root / ANNOTATIONS], [])
+
+
 def clips(root: Path) -> list[Clip]:
-    """Read a release.
+    """Read the clips of a release.
 
     Args:
         root: Folder that `make` filled.

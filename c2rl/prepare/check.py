@@ -1,0 +1,311 @@
+"""What a release holds and what it lacks, told before anything is decoded.
+
+Quick: annotations are read and files are looked at from outside. Deep: every clip is probed too, in
+killable workers, which finds segments beyond their recordings, damaged files and frame rates.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from c2rl import provenance
+from c2rl.corpora.clip import SPLITS, Annotations, Choice, Clip, Facts
+from c2rl.corpora.files import is_page
+from c2rl.corpora.find import corpus
+from c2rl.prepare import release
+from c2rl.prepare.progress import progress
+from c2rl.prepare.release import Medium
+from c2rl.store.manifest import OK
+from c2rl.video import pool, source
+from c2rl.video.files import ClipError, safe_path
+
+TOLERATED = (OK, "known_defect", "no_sentence", "bad_segment", "too_short")
+"""The release is complete even so: the annotations themselves are to blame."""
+ASSUMED_FPS = 25.0
+"""For the projected size, where only the seconds of a segment are known."""
+
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+
+
+class Probed(NamedTuple):
+    """What is known of a clip."""
+
+    status: str
+    reason: str = ""
+    num_frames: int | None = None
+    """None where nobody counted."""
+    fps: float | None = None
+    """None where unknown."""
+
+
+class Looked(NamedTuple):
+    """A clip to probe, with all that a worker needs."""
+
+    root: Path
+    clip: Clip
+    least_frames: int
+
+
+def check(
+    name: str,
+    root: Path | None,
+    choice: Choice,
+    *,
+    target: Path,
+    deep: bool = False,
+    size: int = 256,
+) -> dict[str, Any]:
+    """Examine a release and write the fingerprint that stage `prepare` depends on.
+
+    Args:
+        name: Value of the parameter `dataset`.
+        root: Folder of the release; None: where `prepare` looks.
+        choice: How it is read.
+        target: `data/corpora/<dataset>.json`.
+        deep: Whether every clip is probed.
+        size: Side of the stored frames in pixels, for the projected size.
+
+    Returns:
+        The report of `examine`.
+
+    Raises:
+        FileNotFoundError: If the release is not there.
+        ValueError: If its annotations are wrong.
+    """
+    if name == "synthsign":
+        raise ValueError("synthsign has no release to check: stage prepare draws it.")
+    home = release.find_root(name)
+    with progress("probing", 0) as bar:
+        report, fingerprint = examine(
+            name,
+            root or home,
+            choice,
+            deep=deep,
+            size=size,
+            workers=pool.num_workers(),
+            report=bar.reach,
+        )
+    provenance.write_json(target, fingerprint)
+    if root is not None and root.resolve() != home.resolve():
+        report["notes"].append(f"stage prepare looks in {home}: set C2RL_DATA to {root}")
+    return report
+
+
+def examine(
+    name: str,
+    root: Path,
+    choice: Choice,
+    *,
+    deep: bool = False,
+    size: int = 256,
+    workers: int = 1,
+    report: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Compare a release with what its annotations and its owners promise.
+
+    Args:
+        name: Value of the parameter `dataset`.
+        root: Folder of the release.
+        choice: How it is read.
+        deep: Whether every clip is probed.
+        size: Side of the stored frames in pixels, for the projected size.
+        workers: Processes that probe.
+        report: Told the clips probed and all clips.
+
+    Returns:
+        The report, JSON-able; and the fingerprint for `data/corpora/<dataset>.json`.
+
+    Raises:
+        FileNotFoundError: If the release is not there.
+        ValueError: If its annotations are wrong.
+    """
+    facts = corpus(name).facts
+    found = release.read(name, root, choice)
+    seen = release.media(root, found)
+    probed = [_outside(root, e.clip, seen) for e in found.entries]
+    for number, entry in enumerate(found.entries):
+        if entry.status:
+            probed[number] = Probed(entry.status, entry.reason)
+    if deep:
+        todo = [n for n, p in enumerate(probed) if p.status == OK]
+        tasks = [Looked(root, found.entries[n].clip, facts.least_frames) for n in todo]
+        for done, (place, result) in enumerate(_probe_all(tasks, workers), 1):
+            probed[todo[place]] = result
+            report(done, len(todo))
+    told = _report(facts, found, probed, size)
+    told = {"dataset": name, "root": str(root), "labels": choice.labels, "deep": deep} | told
+    told["notes"] += _archives(root)
+    told["complete"] = not told["missing"]
+    told["strict"] = told["complete"] and not (
+        told["left_out"] or told["notes"] or any(s["difference"] for s in told["splits"].values())
+    )
+    return told, release.describe(name, root, choice, found, seen)
+
+
+def _outside(root: Path, clip: Clip, seen: Mapping[str, Medium | None]) -> Probed:
+    """Judge a clip by what the file system tells."""
+    try:
+        safe_path(root, clip.source)
+    except ClipError as error:
+        return Probed(error.status, error.reason)
+    medium = seen[clip.source]
+    if not clip.sentence.strip():
+        return Probed("no_sentence", "the sentence is empty")
+    if medium is None:
+        return Probed("missing_file", f"{clip.source} does not exist")
+    if medium.num_frames == 0 or (medium.num_frames is None and medium.num_bytes == 0):
+        return Probed("empty_video", f"{clip.source} is empty")
+    if is_page(medium.head):
+        return Probed("decode_error", f"{clip.source} is a web page: its download failed")
+    return Probed(OK, "", medium.num_frames, clip.fps)
+
+
+def probe_one(task: Looked) -> Probed:
+    """Probe one clip; runs in a worker.
+
+    Args:
+        task: The clip.
+
+    Returns:
+        Its frames and rate, or why it cannot be read.
+    """
+    source.quiet()
+    clip = task.clip
+    try:
+        found = source.span(
+            safe_path(task.root, clip.source),
+            start_s=clip.start_s,
+            end_s=clip.end_s,
+            fps=clip.fps,
+            least_frames=task.least_frames,
+        )
+    except ClipError as error:
+        return Probed(error.status, error.reason)
+    except Exception as error:  # whatever a library makes of a damaged file, the clip alone fails
+        return Probed(
+            "decode_error", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        )
+    return Probed(OK, "", found.num_frames, found.fps or None)
+
+
+def _probe_all(tasks: Sequence[Looked], workers: int) -> Iterator[tuple[int, Probed]]:
+    outcomes = pool.run(probe_one, tasks, workers=workers, timeout_s=lambda _: 120.0)
+    for number, failure, value in outcomes:
+        yield number, value or Probed(f"decode_{failure}", "the prober gave no answer")
+
+
+def _report(
+    facts: Facts, found: Annotations, probed: Sequence[Probed], size: int
+) -> dict[str, Any]:
+    clips = [entry.clip for entry in found.entries]
+    left_out = [
+        {"id": c.id, "split": c.split, "status": p.status, "reason": p.reason}
+        for c, p in zip(clips, probed, strict=True)
+        if p.status != OK
+    ]
+    lacking = Counter(row["status"] for row in left_out if row["status"] not in TOLERATED)
+    missing = [f"annotations of {split}" for split in found.absent]
+    missing += [f"{n} clips: {status}" for status, n in sorted(lacking.items())]
+    rates = Counter(f"{p.fps:g}" for p in probed if p.status == OK and p.fps)
+    frames, unknown = _frames(clips, probed)
+    return {
+        "splits": {split: _split(facts, split, clips, probed) for split in SPLITS},
+        "left_out": left_out,
+        "shared_sentences": _shared(clips),
+        "fps": dict(sorted(rates.items(), key=lambda pair: float(pair[0]))),
+        "frames": frames,
+        "clips_of_unknown_length": unknown,
+        "store_megabytes": round(frames * bytes_of_frame(size) / 1e6, 1),
+        "store_size": size,
+        "missing": missing,
+        "obtain": facts.obtain,
+        "licence": facts.licence,
+        "citation": facts.citation,
+        "notes": list(found.notes),
+    }
+
+
+def _split(
+    facts: Facts, split: str, clips: Sequence[Clip], probed: Sequence[Probed]
+) -> dict[str, Any]:
+    own = [(c, p) for c, p in zip(clips, probed, strict=True) if c.split == split]
+    published = facts.counts.get(split)
+    seconds = [_seconds(clip, p) for clip, p in own if p.status == OK]
+    usable = [clip for clip, p in own if p.status in TOLERATED[:1]]
+    return {
+        "clips": len(own),
+        "published": published,
+        "difference": None if published is None else len(own) - published,
+        "paper": facts.paper.get(split),
+        "status": dict(sorted(Counter(p.status for _, p in own).items())),
+        "sentences": len({clip.sentence for clip, _ in own}),
+        "groups": len({clip.group or clip.id for clip, p in own if p.status != "known_defect"}),
+        "signers": len({clip.signer for clip, _ in own if clip.signer}),
+        "usable": len(usable),
+        "hours": round(sum(s for s in seconds if s) / 3600, 3),
+    }
+
+
+def _seconds(clip: Clip, probed: Probed) -> float | None:
+    if probed.num_frames is not None and probed.fps:
+        return probed.num_frames / probed.fps
+    return None if clip.end_s is None else max(0.0, clip.end_s - (clip.start_s or 0.0))
+
+
+def _frames(clips: Sequence[Clip], probed: Sequence[Probed]) -> tuple[int, int]:
+    """Sum up the frames of readable clips, and count those whose length nobody knows."""
+    total = unknown = 0
+    for clip, found in zip(clips, probed, strict=True):
+        if found.status != OK:
+            continue
+        seconds = _seconds(clip, found)
+        if found.num_frames is not None:
+            total += found.num_frames
+        elif seconds is not None:
+            total += round(seconds * ASSUMED_FPS)
+        else:
+            unknown += 1
+    return total, unknown
+
+
+def bytes_of_frame(size: int) -> float:
+    """Estimate a stored frame: 0.3 bytes a pixel at 256 pixels, as JPEG 95 of signers takes.
+
+    Args:
+        size: Side in pixels; smaller pictures take more a pixel.
+
+    Returns:
+        Bytes.
+    """
+    return 0.3 * size**2 * float((256 / size) ** 0.65)
+
+
+def _shared(clips: Sequence[Clip]) -> list[dict[str, Any]]:
+    """Find sentences that stand in two splits: what leaks from the first to the second."""
+    texts = {s: Counter(c.sentence for c in clips if c.split == s) for s in SPLITS}
+    pairs = (("train", "dev"), ("train", "test"), ("dev", "test"))
+    return [
+        {
+            "from": a,
+            "to": b,
+            "sentences": len(texts[a].keys() & texts[b].keys()),
+            "clips": sum(n for sentence, n in texts[b].items() if sentence in texts[a]),
+        }
+        for a, b in pairs
+    ]
+
+
+def _archives(root: Path) -> list[str]:
+    """Tell of archives that were not unpacked, or that are web pages in truth."""
+    notes = []
+    for folder in (root, *sorted(p for p in root.iterdir() if p.is_dir())):
+        with os.scandir(folder) as entries:
+            names = sorted(e.name for e in entries if e.name.endswith(_ARCHIVES) and e.is_file())
+        for path in (folder / name for name in names):
+            with path.open("rb") as file:
+                head = file.read(64)
+            what = "is a web page: its download failed" if is_page(head) else "is not unpacked"
+            notes.append(f"{path.relative_to(root)} {what}")
+    return notes

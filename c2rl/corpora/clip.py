@@ -4,7 +4,9 @@ A corpus is a module `c2rl/corpora/<dataset>.py` (or package) with a constant `F
 `read(root, choice)`; `c2rl/corpora/find.py` finds it by name.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 SPLITS = ("train", "dev", "test")
@@ -52,14 +54,14 @@ class Facts(NamedTuple):
     """Metric profile of `translate` (`c2rl/translate/score.py`); None: the language's."""
     counts: dict[str, int]
     """Clips per split in the release's own files, as counted; empty where there is no release."""
+    paper: dict[str, int]
+    """Clips per split as the paper prints them (Sec. IV-A a); shown, never asserted."""
     obtain: str
     """One sentence: where the release is obtained."""
     licence: str
     """Licence of the release, as its owners state it."""
     citation: str
     """Short citation."""
-    paper: dict[str, int] = {}
-    """Clips per split as the paper prints them (Sec. IV-A a); shown, never asserted."""
     marks: tuple[str, ...] = ()
     """Paths below its root by which a release is known; one of them is there."""
     labels: tuple[str, ...] = ("release",)
@@ -102,7 +104,7 @@ class Annotations(NamedTuple):
     """What was read; their content identifies the release."""
     notes: list[str]
     """What a user should know, one line each."""
-    absent: list[str] = []
+    absent: Sequence[str] = ()
     """Splits that have no annotation file, with the file that was looked for."""
-    lengths: dict[str, int] = {}
+    lengths: Mapping[str, int] = MappingProxyType({})
     """Clip id to its number of frames, where the annotations tell it."""

@@ -126,10 +126,9 @@ def _entry(root: Path, split: str, name: str, sentence: str | None) -> Entry:
 def _clip(root: Path, split: str, name: str, sentence: str) -> Clip:
     folder = files.first(root, *_FRAMES)
     if folder is None and (root / _VIDEOS).is_dir():
-        source, fps = f"{_VIDEOS}/{name}.mp4", None
+        source, fps = files.below(root / _VIDEOS, f"{name}.mp4", root), None
     else:
-        source = f"{(folder or root / _FRAMES[0]).relative_to(root).as_posix()}/{name}"
-        fps = FPS
+        source, fps = files.below(folder or root / _FRAMES[0], name, root), FPS
     parts = re.fullmatch(r"(S\d+)_(P\d+)_T\d+", name)
     group, signer = (parts[1], parts[2]) if parts else (name, None)
     return Clip(name, split, sentence, "zh", source, fps=fps, signer=signer, group=group)

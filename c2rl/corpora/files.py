@@ -1,4 +1,4 @@
-"""Reading annotation files as they really are: encodings, delimiters, and what is no text at all."""
+"""Reading annotation files as they really are: encodings, delimiters, and what is no text."""
 
 import csv
 import io
@@ -94,9 +94,13 @@ def read_table(
     Raises:
         ValueError: If the header or a row is not as expected; the message tells the line.
     """
-    quoting = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     text = io.StringIO(read_text(path), newline="")
-    reader = csv.reader(text, delimiter=delimiter, quoting=quoting, strict=quoted)
+    reader = csv.reader(
+        text,
+        delimiter=delimiter,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+        strict=quoted,
+    )
     try:
         header = next(reader, [])
         missing = [name for name in columns if name not in header]
@@ -192,3 +196,18 @@ def is_inside(source: str) -> bool:
     """
     path = PurePosixPath(source)
     return bool(source) and not path.is_absolute() and ".." not in path.parts and "\0" not in source
+
+
+def below(folder: Path, name: str, root: Path) -> str:
+    """Tell where a file lies whose name comes from an annotation.
+
+    Args:
+        folder: Where it should be.
+        name: As annotated.
+        root: Folder of the release.
+
+    Returns:
+        Its path relative to the root; the bare name where that leads outside, so that whoever opens
+        it refuses it.
+    """
+    return f"{folder.relative_to(root).as_posix()}/{name}" if is_inside(name) else name

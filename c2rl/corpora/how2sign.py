@@ -201,13 +201,13 @@ def _why_invalid(row: _Row, boxes: dict[str, Box] | None) -> str:
 
 def _clip(root: Path, home: Path, row: _Row, box: Box | None) -> Clip:
     folder, name = (_RECORDINGS, row.recording) if row.end_s is not None else (_CLIPS, row.name)
-    source = home / folder.format(_NATIVE[row.split]) / f"{name}.mp4"
+    place = home / folder.format(_NATIVE[row.split])
     return Clip(
         id=row.name,
         split=row.split,
         sentence=row.sentence,
         language="en",
-        source=source.relative_to(root).as_posix(),
+        source=files.below(place, f"{name}.mp4", root),
         start_s=row.start_s,
         end_s=row.end_s,
         signer=row.name.removesuffix("-rgb_front").rpartition("-")[2] or None,

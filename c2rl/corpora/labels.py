@@ -7,32 +7,18 @@
 | `neccam` | neccam/slt, TwoStream | `phoenix14t.<split>`, ... | gzip: list of name, text, signer |
 | `cico` | CiCo | `<split>.pkl` | sentence id to clips, or name to clip |
 | `corrnet` | CorrNet | `<split>_info.npy` | number to fileid, folder and the release's own line |
-| `nslt` | neccam/nslt | `phoenix2014T.<split>.sign` and `.de` | two texts of as many lines |
 
 Sentences are returned as they are: neccam's end in ` .`, and those of How2Sign carry mojibake in
 Uni-Sign's and CiCo's files. Glosses, alignments, translations and paths of frames are not read.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from c2rl.corpora import files, unpickle
+from c2rl.corpora import unpickle
 from c2rl.corpora.clip import SPLITS
-
-_FILES = {
-    "gfslt": ("labels.{split}",),
-    "unisign": ("labels.{split}",),
-    "neccam": (
-        *("phoenix14t.pami0.{split}", "phoenix14t.{split}", "phoenix-2014t.{split}"),
-        "csl-daily.{split}",
-    ),
-    "cico": ("{split}.pkl",),
-    "corrnet": ("{split}_info.npy",),
-    "nslt": ("phoenix2014T.{split}.sign",),
-}
-KINDS = tuple(_FILES)
 
 
 class Label(NamedTuple):
@@ -73,11 +59,9 @@ class RawBox(NamedTuple):
 def find(root: Path, kind: str, *, splits: Iterable[str] = SPLITS) -> dict[str, Path]:
     """Find the label files of a project.
 
-    CiCo's `dev.pkl` of PHOENIX-2014T holds train and dev; `read` with `split="dev"` parts them.
-
     Args:
         root: Searched with its folders `<kind>`, `labels` and `labels/<kind>`.
-        kind: One of `KINDS`.
+        kind: gfslt, unisign, neccam, cico or corrnet.
         splits: Which are wanted; not every project has files for all three.
 
     Returns:
@@ -87,11 +71,11 @@ def find(root: Path, kind: str, *, splits: Iterable[str] = SPLITS) -> dict[str, 
         FileNotFoundError: If a split has none.
         ValueError: If a split has several, or the kind is unknown.
     """
-    _check_kind(kind)
+    _, patterns = _of_kind(kind)
     folders = [root, root / kind, root / "labels", root / "labels" / kind]
     found = {}
     for split in splits:
-        names = [name.format(split=split) for name in _FILES[kind]]
+        names = [name.replace("*", split) for name in patterns]
         paths = [folder / name for folder in folders for name in names]
         there = [path for path in paths if path.is_file()]
         if not there:
@@ -111,7 +95,7 @@ def read_all(root: Path, kind: str) -> Labelled:
 
     Args:
         root: See `find`.
-        kind: One of `KINDS`.
+        kind: gfslt, unisign, neccam, cico or corrnet.
 
     Returns:
         The labels of every split that has a file.
@@ -135,21 +119,21 @@ def read(path: Path, kind: str, *, split: str | None = None) -> list[Label]:
     """Read a label file.
 
     Args:
-        path: The file, for `nslt` the one that ends in `.sign`.
-        kind: One of `KINDS`.
-        split: What the file is for. Of CiCo's `dev.pkl` only the clips are returned that
-            `train.pkl` beside it does not have.
+        path: The file.
+        kind: gfslt, unisign, neccam, cico or corrnet.
+        split: What the file is for. CiCo's `dev.pkl` of PHOENIX-2014T holds train and dev: of dev
+            are those clips that `train.pkl` beside it does not have.
 
     Returns:
         A label for each clip in the order of the file.
 
     Raises:
-        FileNotFoundError: If the file, or one that has to lie beside it, is not there.
+        FileNotFoundError: If the file, or CiCo's `train.pkl` beside a `dev.pkl`, is not there.
         ValueError: If it is not of that kind, says another split, or repeats a name.
     """
-    _check_kind(kind)
+    reader, _ = _of_kind(kind)
     labels: dict[str, Label] = {}
-    for label in _READERS[kind](path):
+    for label in reader(path):
         if split is not None and label.split not in (None, split):
             raise ValueError(f"{path}: {label.name} is of {label.split}; expected {split}.")
         if label.name in labels:
@@ -308,45 +292,28 @@ def _corrnet(path: Path) -> Iterator[Label]:
             continue
         entry = _Entry(path, key, fields)
         columns = entry.text("original_info").split("|")
-        if len(columns) != len(_COLUMNS):
-            raise entry.wrong(f"has {len(columns)} columns; expected {'|'.join(_COLUMNS)}")
+        if len(columns) != 7:
+            raise entry.wrong(f"has {len(columns)} columns; expected PHOENIX-2014T's seven")
         _, name = entry.split_and_name("fileid")
         folder = entry.text("folder").split("/")[0]
         split = folder if folder in SPLITS else None
         yield Label(name, columns[-1], split, entry.number("num_frames"), entry.text("signer"))
 
 
-_COLUMNS = ("name", "video", "start", "end", "speaker", "orth", "translation")
-"""Of PHOENIX-2014T's own table."""
-
-
-def _nslt(path: Path) -> Iterator[Label]:
-    sentences = path.with_suffix(".de")
-    if path.suffix != ".sign":
-        raise ValueError(f"{path} holds no names; expected the file that ends in .sign.")
-    for file in (path, sentences):
-        if not file.is_file():
-            raise FileNotFoundError(f"{file} is not there; nslt's .sign and .de belong together.")
-    lines = [files.read_text(file).removesuffix("\n").split("\n") for file in (path, sentences)]
-    if len(lines[0]) != len(lines[1]):
-        told = f"{len(lines[0])} lines and {sentences.name} {len(lines[1])}"
-        raise ValueError(f"{path} has {told}; expected as many.")
-    for number, (folder, sentence) in enumerate(zip(*lines, strict=True), 1):
-        entry = _Entry(path, number, {"folder": "/".join(folder.rstrip("/").split("/")[-2:])})
-        split, name = entry.split_and_name("folder")
-        yield Label(name, sentence, split)
-
-
-_READERS = {
-    "gfslt": _gfslt,
-    "unisign": _unisign,
-    "neccam": _neccam,
-    "cico": _cico,
-    "corrnet": _corrnet,
-    "nslt": _nslt,
+_KINDS = {
+    "gfslt": (_gfslt, ("labels.*",)),
+    "unisign": (_unisign, ("labels.*",)),
+    "neccam": (
+        _neccam,
+        ("phoenix14t.pami0.*", "phoenix14t.*", "phoenix-2014t.*", "csl-daily.*"),
+    ),
+    "cico": (_cico, ("*.pkl",)),
+    "corrnet": (_corrnet, ("*_info.npy",)),
 }
+"""How a kind is read, and its file names with a star for the split."""
 
 
-def _check_kind(kind: str) -> None:
-    if kind not in KINDS:
-        raise ValueError(f"labels of kind '{kind}' are unknown. Known: {', '.join(KINDS)}.")
+def _of_kind(kind: str) -> tuple[Callable[[Path], Iterator[Label]], tuple[str, ...]]:
+    if kind not in _KINDS:
+        raise ValueError(f"labels of kind '{kind}' are unknown. Known: {', '.join(_KINDS)}.")
+    return _KINDS[kind]

@@ -85,7 +85,7 @@ def read(root: Path, choice: Choice) -> Annotations:
     if path is None:
         raise FileNotFoundError(f"{root / FACTS.marks[0]} is missing. {FACTS.obtain}")
     stems = _stems(root, _FOLDERS)
-    clips = [_clip(path, line, stems, boxes) for line in _lines(path, notes)]
+    clips = [_clip(root, path, line, stems, boxes) for line in _lines(path, notes)]
     clips.sort(key=lambda clip: SPLITS.index(clip.split))  # stable: the file's order in each split
     splits = {clip.split for clip in clips}
     absent = [f"{s}: no line of {path.name}" for s in SPLITS if s not in splits]
@@ -107,7 +107,11 @@ def _lines(path: Path, notes: list[str]) -> list[files.Line]:
 
 
 def _clip(
-    path: Path, line: files.Line, stems: dict[str, str], boxes: dict[str, Relative | None]
+    root: Path,
+    path: Path,
+    line: files.Line,
+    stems: dict[str, str],
+    boxes: dict[str, Relative | None],
 ) -> Clip:
     row = line.values
     if row["split"] not in _SPLITS:
@@ -124,7 +128,7 @@ def _clip(
         split=_SPLITS[row["split"]],
         sentence=row["raw-text"],
         language="en",
-        source=stems.get(row["yid"], f"videos/{row['yid']}.mp4"),
+        source=stems.get(row["yid"]) or files.below(root / "videos", f"{row['yid']}.mp4", root),
         start_s=start,
         end_s=end,
         group=provenance.fingerprint(row["raw-text"]),

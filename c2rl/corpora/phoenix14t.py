@@ -75,7 +75,7 @@ def _native(root: Path, frames: Path, split: str, path: Path) -> Iterator[Clip]:
 def _clip(
     root: Path, frames: Path, split: str, name: str, sentence: str, signer: str | None
 ) -> Clip:
-    source = (frames / split / name).relative_to(root).as_posix() if name else ""
+    source = files.below(frames / split, name, root)
     # The column `video` names a folder `1` that release v3 does not have; some users made it.
     if files.is_inside(name) and (root / source / "1").is_dir():
         source += "/1"

@@ -19,6 +19,7 @@ from c2rl.corpora.files import read_text
 FACTS = Facts(
     profile=None,
     counts={},
+    paper={},
     obtain="Your own videos with table.csv, table.tsv or table.jsonl beside them.",
     licence="Yours",
     citation="",

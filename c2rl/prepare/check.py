@@ -6,46 +6,28 @@ killable workers, which finds segments beyond their recordings, damaged files an
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from c2rl import provenance
 from c2rl.corpora.clip import SPLITS, Annotations, Choice, Clip, Facts
 from c2rl.corpora.files import is_page
 from c2rl.corpora.find import corpus
-from c2rl.prepare import release
+from c2rl.prepare import look, release
+from c2rl.prepare.look import Probed
 from c2rl.prepare.progress import progress
-from c2rl.prepare.release import Medium
 from c2rl.store.manifest import OK
-from c2rl.video import pool, source
-from c2rl.video.files import ClipError, safe_path
+from c2rl.video import pool
 
 TOLERATED = (OK, "known_defect", "no_sentence", "bad_segment", "too_short")
 """The release is complete even so: the annotations themselves are to blame."""
+UNUSABLE = ("known_defect", "no_sentence", "no_annotation")
+"""Annotated clips that no copy of the release can give."""
 ASSUMED_FPS = 25.0
 """For the projected size, where only the seconds of a segment are known."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
-
-
-class Probed(NamedTuple):
-    """What is known of a clip."""
-
-    status: str
-    reason: str = ""
-    num_frames: int | None = None
-    """None where nobody counted."""
-    fps: float | None = None
-    """None where unknown."""
-
-
-class Looked(NamedTuple):
-    """A clip to probe, with all that a worker needs."""
-
-    root: Path
-    clip: Clip
-    least_frames: int
 
 
 def check(
@@ -124,76 +106,20 @@ def examine(
     facts = corpus(name).facts
     found = release.read(name, root, choice)
     seen = release.media(root, found)
-    probed = [_outside(root, e.clip, seen) for e in found.entries]
-    for number, entry in enumerate(found.entries):
-        if entry.status:
-            probed[number] = Probed(entry.status, entry.reason)
+    probed = look.from_outside(root, found, seen, is_gapless=facts.is_gapless)
     if deep:
-        todo = [n for n, p in enumerate(probed) if p.status == OK]
-        tasks = [Looked(root, found.entries[n].clip, facts.least_frames) for n in todo]
-        for done, (place, result) in enumerate(_probe_all(tasks, workers), 1):
-            probed[todo[place]] = result
-            report(done, len(todo))
-    told = _report(facts, found, probed, size)
-    told = {"dataset": name, "root": str(root), "labels": choice.labels, "deep": deep} | told
+        least = facts.least_frames
+        probed = look.inside(
+            root, found, probed, least_frames=least, workers=workers, report=report
+        )
+    told: dict[str, Any] = {"dataset": name, "root": str(root), "labels": choice.labels}
+    told |= {"deep": deep} | _report(facts, found, probed, size)
     told["notes"] += _archives(root)
     told["complete"] = not told["missing"]
     told["strict"] = told["complete"] and not (
         told["left_out"] or told["notes"] or any(s["difference"] for s in told["splits"].values())
     )
     return told, release.describe(name, root, choice, found, seen)
-
-
-def _outside(root: Path, clip: Clip, seen: Mapping[str, Medium | None]) -> Probed:
-    """Judge a clip by what the file system tells."""
-    try:
-        safe_path(root, clip.source)
-    except ClipError as error:
-        return Probed(error.status, error.reason)
-    medium = seen[clip.source]
-    if not clip.sentence.strip():
-        return Probed("no_sentence", "the sentence is empty")
-    if medium is None:
-        return Probed("missing_file", f"{clip.source} does not exist")
-    if medium.num_frames == 0 or (medium.num_frames is None and medium.num_bytes == 0):
-        return Probed("empty_video", f"{clip.source} is empty")
-    if is_page(medium.head):
-        return Probed("decode_error", f"{clip.source} is a web page: its download failed")
-    return Probed(OK, "", medium.num_frames, clip.fps)
-
-
-def probe_one(task: Looked) -> Probed:
-    """Probe one clip; runs in a worker.
-
-    Args:
-        task: The clip.
-
-    Returns:
-        Its frames and rate, or why it cannot be read.
-    """
-    source.quiet()
-    clip = task.clip
-    try:
-        found = source.span(
-            safe_path(task.root, clip.source),
-            start_s=clip.start_s,
-            end_s=clip.end_s,
-            fps=clip.fps,
-            least_frames=task.least_frames,
-        )
-    except ClipError as error:
-        return Probed(error.status, error.reason)
-    except Exception as error:  # whatever a library makes of a damaged file, the clip alone fails
-        return Probed(
-            "decode_error", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        )
-    return Probed(OK, "", found.num_frames, found.fps or None)
-
-
-def _probe_all(tasks: Sequence[Looked], workers: int) -> Iterator[tuple[int, Probed]]:
-    outcomes = pool.run(probe_one, tasks, workers=workers, timeout_s=lambda _: 120.0)
-    for number, failure, value in outcomes:
-        yield number, value or Probed(f"decode_{failure}", "the prober gave no answer")
 
 
 def _report(
@@ -223,8 +149,18 @@ def _report(
         "obtain": facts.obtain,
         "licence": facts.licence,
         "citation": facts.citation,
-        "notes": list(found.notes),
+        "notes": found.notes + _other_lengths(found, probed),
     }
+
+
+def _other_lengths(found: Annotations, probed: Sequence[Probed]) -> list[str]:
+    other = [
+        f"{entry.clip.id} has {p.num_frames} frames, annotated {found.lengths[entry.clip.id]}"
+        for entry, p in zip(found.entries, probed, strict=True)
+        if p.num_frames not in (None, found.lengths.get(entry.clip.id, p.num_frames))
+    ]
+    first = "".join(other[:1])
+    return [f"{len(other)} clips have other numbers of frames: {first}"] * bool(other)
 
 
 def _split(
@@ -233,12 +169,13 @@ def _split(
     own = [(c, p) for c, p in zip(clips, probed, strict=True) if c.split == split]
     published = facts.counts.get(split)
     seconds = [_seconds(clip, p) for clip, p in own if p.status == OK]
-    usable = [clip for clip, p in own if p.status in TOLERATED[:1]]
+    usable = [clip for clip, p in own if p.status == OK]
     return {
         "clips": len(own),
         "published": published,
         "difference": None if published is None else len(own) - published,
         "paper": facts.paper.get(split),
+        "valid": sum(p.status not in UNUSABLE for _, p in own),
         "status": dict(sorted(Counter(p.status for _, p in own).items())),
         "sentences": len({clip.sentence for clip, _ in own}),
         "groups": len({clip.group or clip.id for clip, p in own if p.status != "known_defect"}),

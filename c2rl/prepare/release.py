@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from c2rl import provenance
 from c2rl.corpora.clip import Annotations, Choice
 from c2rl.corpora.find import corpus
 from c2rl.corpora.synthsign import GENERATOR
-from c2rl.video.files import IMAGE_SUFFIXES, ClipError, safe_path
+from c2rl.video.files import ClipError, images, refuse_gap, safe_path
 
 
 class Medium(NamedTuple):
@@ -31,6 +31,8 @@ class Medium(NamedTuple):
     """Time of the last change, in whole seconds."""
     head: bytes
     """First bytes of a video file."""
+    gap: str = ""
+    """Lost frame of a folder, in words."""
 
 
 def find_root(name: str, knobs: Mapping[str, Any] | None = None) -> Path:
@@ -114,13 +116,20 @@ def _medium(root: Path, source: str) -> Medium | None:
         path = safe_path(root, source)
         status = path.stat()
         if path.is_dir():
-            with os.scandir(path) as entries:
-                count = sum(Path(e.name).suffix.lower() in IMAGE_SUFFIXES for e in entries)
-            return Medium(count, 0, int(status.st_mtime), b"")
+            frames = images(path)
+            return Medium(len(frames), 0, int(status.st_mtime), b"", _gap(frames))
         with path.open("rb") as file:
-            return Medium(None, status.st_size, int(status.st_mtime), file.read(16))
+            return Medium(None, status.st_size, int(status.st_mtime), file.read(64))
     except (ClipError, OSError):
         return None
+
+
+def _gap(frames: Sequence[Path]) -> str:
+    try:
+        refuse_gap(frames)
+    except ClipError as error:
+        return error.reason
+    return ""
 
 
 def describe(

@@ -59,8 +59,8 @@ def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path
                 provenance.write_atomic(_overlay(scratch, task.clip), result.overlay.tobytes())
 
         with progress("prepare", len(tasks), disk=frames.parent) as bar:
-            options = {"workers": pool.num_workers(), "progress": bar, "keep": keep}
-            done = shards.decode(tasks, scratch, **options)
+            workers = pool.num_workers()
+            done = shards.decode(tasks, scratch, workers=workers, progress=bar, keep=keep)
         journal.close()
         rows = [row for shard in done for row in shard.rows]
         _tell_failures(rows)
@@ -117,7 +117,7 @@ def _cropping(params: PrepareParams) -> Cropping:
 
 
 def _tasks(params: PrepareParams, root: Path, found: Annotations, cropping: Cropping) -> list[Task]:
-    least = corpus(params.dataset).facts.least_frames
+    facts = corpus(params.dataset).facts
     shown: Counter[str] = Counter()
     tasks = []
     for entry in found.entries:
@@ -129,7 +129,8 @@ def _tasks(params: PrepareParams, root: Path, found: Annotations, cropping: Crop
                 entry.clip,
                 **params.frames.kwargs(),
                 cropping=cropping,
-                least_frames=least,
+                least_frames=facts.least_frames,
+                is_gapless=facts.is_gapless,
                 wants_overlay=refused is None and shown[entry.clip.split] <= OVERLAYS,
                 refused=refused,
             )

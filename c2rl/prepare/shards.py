@@ -97,7 +97,12 @@ def _results(
 def _save(path: Path, tasks: Sequence[Task], results: Sequence[Result]) -> list[Row]:
     rows = [row_of(task.clip, result) for task, result in zip(tasks, results, strict=True)]
     frames = [frame for result in results for frame in result.frames]
-    told = json.dumps([row._asdict() | {"clip": row.clip.id, "box": row.clip.box} for row in rows])
+    told = json.dumps(
+        [
+            row._asdict() | {"clip": row.clip.id, "box": row.clip.box, "video": dict(row.video)}
+            for row in rows
+        ]
+    )
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
         np.savez(

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-_MOST = 10  # clips told for each status
-_ROW = "  {:5} {:>7} {:>9} {:>7} {:>7} {:>7} {:>7} {:>8}"
-_CELLS = ("clips", "published", "paper", "usable", "sentences", "groups", "hours")
+_MOST, _FEW = 10, 3  # clips told for each status: all of a few, else the first
+_ROW = "  {:5} {:>7} {:>9} {:>7} {:>7} {:>7} {:>7} {:>7} {:>8}"
+_CELLS = ("clips", "published", "valid", "paper", "usable", "sentences", "groups", "hours")
 
 
 def told(report: Mapping[str, Any]) -> list[str]:
@@ -20,7 +20,9 @@ def told(report: Mapping[str, Any]) -> list[str]:
     """
     lines = [f"{report['dataset']} in {report['root']} (labels: {report['labels']})"]
     lines.append(
-        _ROW.format("", "clips", "published", "paper", "usable", "texts", "groups", "hours")
+        _ROW.format(
+            "", "clips", "published", "valid", "paper", "usable", "texts", "groups", "hours"
+        )
     )
     for split, row in report["splits"].items():
         values = ["–" if row[cell] is None else row[cell] for cell in _CELLS]
@@ -30,8 +32,9 @@ def told(report: Mapping[str, Any]) -> list[str]:
     for status, n in Counter(row["status"] for row in report["left_out"]).items():
         rows = [row for row in report["left_out"] if row["status"] == status]
         lines.append(f"left out, {status}: {n}")
-        lines += [f"  {row['split']:5} {row['id']}: {row['reason']}" for row in rows[:_MOST]]
-        lines += [f"  ... and {n - _MOST} more (--json lists all)"] * (n > _MOST)
+        most = n if n <= _MOST else _FEW
+        lines += [f"  {row['split']:5} {row['id']}: {row['reason']}" for row in rows[:most]]
+        lines += [f"  ... and {n - most} more (--json lists all)"] * (n > most)
     for pair in report["shared_sentences"]:
         if pair["clips"]:
             lines.append(

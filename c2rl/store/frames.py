@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from c2rl import provenance
-from c2rl.store import ragged
 from c2rl.provenance import write_atomic, write_lines
+from c2rl.store import ragged
 from c2rl.store.manifest import OK, Row, read_manifest, write_manifest
 
 Bytes = npt.NDArray[np.uint8]
@@ -133,7 +133,7 @@ def write_frame_store(
     clip_offsets = ragged.offsets_of(expected)
     with provenance.artefact(path, "frames", made_from=made_from, counts=counts) as folder:
         write_manifest(folder / "manifest.jsonl", rows)
-        for number, (id_, picture) in enumerate((overlays or {}).items()):
+        for number, picture in enumerate((overlays or {}).values()):
             write_atomic(folder / "overlays" / f"{number}.jpg", picture)
         if overlays:
             write_lines(folder / "overlays.jsonl", overlays)

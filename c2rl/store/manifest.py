@@ -2,8 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from c2rl.corpora.clip import SPLITS, Clip
@@ -26,7 +27,7 @@ class Row(NamedTuple):
     """Frames per second of the source; 0 where unknown."""
     decoder: str = ""
     """Backend that read it: decord, pyav or frames."""
-    video: dict[str, Any] = {}
+    video: Mapping[str, Any] = MappingProxyType({})
     """Facts of the source: codec, container, width, height, rotation, is_constant_rate, ..."""
     box_from: str = ""
     """What gave the clip's box: box (the annotation), detector, square or whole."""
@@ -46,7 +47,7 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     lines = []
     for row in rows:
         clip = {k: v for k, v in row.clip._asdict().items() if k not in ("gloss", "gloss_spans")}
-        entry = clip | row._asdict()
+        entry = clip | row._asdict() | {"video": dict(row.video)}
         del entry["clip"]
         if row.clip.gloss is not None:
             entry |= {"gloss": row.clip.gloss, "gloss_spans": row.clip.gloss_spans}

@@ -7,6 +7,7 @@ Shape letters in this file:
     T frames; H, W height and width of the source; S stored size in pixels.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -141,12 +142,15 @@ def decode_clip(
         FileNotFoundError: If the detector's weights are not there.
     """
     cv2.setNumThreads(1)  # the pool uses the cores
-    options = {"start_s": clip.start_s, "end_s": clip.end_s, "fps": clip.fps}
+    start_s, end_s, fps = clip.start_s, clip.end_s, clip.fps
+    read = functools.partial(
+        read_frames, path, start_s=start_s, end_s=end_s, fps=fps, use_decord=use_decord
+    )
 
     def look(numbers: Sequence[int]) -> list[Image]:
-        return list(read_frames(path, keep=numbers, use_decord=use_decord, **options).images)
+        return list(read(keep=numbers).images)
 
-    found = span(path, least_frames=least_frames, **options)
+    found = span(path, start_s=start_s, end_s=end_s, fps=fps, least_frames=least_frames)
     place = known or signer.place(
         clip,
         cropping or Cropping(),
@@ -158,14 +162,14 @@ def decode_clip(
     overlay = None
     if wants_overlay and place.box is not None:
         overlay = draw(look([found.num_frames // 2])[0], place.box)
-    read = read_frames(path, use_decord=use_decord, **options)
+    decoded = read()
     pad = place.by == "box" and clip.box is None  # an OpenASL square
     frames: list[Bytes] = []
     room = MAX_BYTES
-    for image in read.images:
+    for image in decoded.images:
         small = crop(image, size=size, box=place.box, pad=pad)
         frames.append(pack(small, codec=codec, quality=quality))
         room -= len(frames[-1])
         if room < 0:
             raise ClipError("too_large", f"the first {len(frames)} frames take over 1 GiB")
-    return Decoded(frames, read.fps, read.decoder, read.video, place, overlay)
+    return Decoded(frames, decoded.fps, decoded.decoder, decoded.video, place, overlay)

@@ -12,7 +12,7 @@ from c2rl.corpora.clip import Clip
 from c2rl.store.manifest import OK, Row
 from c2rl.video import signer, source
 from c2rl.video.crop import decode_clip
-from c2rl.video.files import ClipError, safe_path
+from c2rl.video.files import ClipError, images, refuse_gap, safe_path
 from c2rl.video.signer import Cropping, Place
 
 
@@ -31,6 +31,8 @@ class Task(NamedTuple):
     known: Place | None = None
     """Where an earlier run found the signer."""
     least_frames: int = 1
+    is_gapless: bool = False
+    """Whether a gap in the numbers of a folder's frames is a lost frame."""
     wants_overlay: bool = False
     refused: tuple[str, str] | None = None
     """Status and reason of a clip that the corpus knows to be unusable."""
@@ -44,7 +46,7 @@ class Result(NamedTuple):
     frames: Sequence[npt.NDArray[np.uint8]] = ()
     fps: float = 0.0
     decoder: str = ""
-    video: dict[str, Any] = {}
+    video: dict[str, Any] | None = None
     place: Place = Place(None, "")
     overlay: npt.NDArray[np.uint8] | None = None
 
@@ -67,8 +69,11 @@ def decode_one(task: Task) -> Result:
     if "detector" in task.cropping.steps:
         signer.single_thread(task.cropping)
     try:
+        path = _path(task)
+        if task.is_gapless and path.is_dir():
+            refuse_gap(images(path))
         decoded = decode_clip(
-            _path(task),
+            path,
             clip,
             size=task.size,
             codec=task.codec,
@@ -109,7 +114,7 @@ def row_of(clip: Clip, result: Result) -> Row:
         len(result.frames),
         result.fps,
         result.decoder,
-        result.video,
+        result.video or {},
         result.place.by,
         result.place.score,
         result.place.num_people,

@@ -3,7 +3,8 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
@@ -29,8 +30,8 @@ class ClipError(ValueError):
         """Keep both.
 
         Args:
-            status: missing_file, empty_video, decode_error, unsafe_path, bad_segment, bad_box,
-                too_short or too_large.
+            status: missing_file, missing_frames, empty_video, decode_error, unsafe_path,
+                bad_segment, bad_box, no_signer, too_short or too_large.
             reason: What was found, in words.
         """
         super().__init__(f"{status}: {reason}")
@@ -71,16 +72,35 @@ def images(folder: Path) -> list[Path]:
     Returns:
         Paths in order.
     """
-
-    def order(image: Path) -> tuple[int, str]:
-        numbers = re.findall(r"\d+", image.stem)
-        return (int(numbers[-1]) if numbers else -1, image.name)
-
     with os.scandir(folder) as entries:  # glob is too slow on network disks
         found = [e.name for e in entries if not e.name.startswith(".")]
     return sorted(
-        (folder / n for n in found if Path(n).suffix.lower() in IMAGE_SUFFIXES), key=order
+        (folder / n for n in found if Path(n).suffix.lower() in IMAGE_SUFFIXES),
+        key=lambda image: (_number(image), image.name),
     )
+
+
+def _number(image: Path) -> int:
+    numbers = re.findall(r"\d+", image.stem)
+    return int(numbers[-1]) if numbers else -1
+
+
+def refuse_gap(frames: Sequence[Path]) -> None:
+    """Find a lost frame by the numbers in the names.
+
+    Args:
+        frames: From `images`.
+
+    Raises:
+        ClipError: `missing_frames` where a number does not follow the one before.
+    """
+    for one, following in pairwise(frames):
+        if _number(following) != _number(one) + 1:
+            expected = _number(frames[-1]) - _number(frames[0]) + 1
+            raise ClipError(
+                "missing_frames",
+                f"{len(frames)} of {expected} frames, {one.name} is followed by {following.name}",
+            )
 
 
 def read_image(path: Path, number: int, count: int) -> Image:

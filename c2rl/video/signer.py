@@ -11,9 +11,8 @@ from c2rl.corpora.clip import Box, Clip
 from c2rl.video import boxes, detect
 from c2rl.video.files import ClipError, Image
 
-
 RULE = 1
-"""Raise it when the same frames would give another place: what was found before is then forgotten."""
+"""Raise it when the same frames would give another place: what was found is then forgotten."""
 
 
 class Cropping(NamedTuple):

@@ -146,24 +146,6 @@ def test_corrnet_labels_are_the_last_column_of_the_release_s_line(tmp_path):
     assert labels.read(path, "corrnet") == [Label("a-2", "tiefer luftdruck", "dev", 42, "Signer08")]
 
 
-def test_nslt_names_and_sentences_are_joined_line_by_line(tmp_path):
-    names, sentences = tmp_path / "phoenix2014T.dev.sign", tmp_path / "phoenix2014T.dev.de"
-    names.write_text("<PATH>/fullFrame-227x227px/dev/a-1/\n<PATH>/fullFrame-227x227px/dev/b-2/\n")
-    sentences.write_text("erst\u2028er .\nzweiter .\n", encoding="utf-8")
-    assert labels.read(names, "nslt") == [
-        Label("a-1", "erst\u2028er .", "dev"),
-        Label("b-2", "zweiter .", "dev"),
-    ]
-    sentences.write_text("erster .\n")
-    with pytest.raises(ValueError, match=r"has 2 lines and phoenix2014T.dev.de 1; expected as"):
-        labels.read(names, "nslt")
-    with pytest.raises(ValueError, match=r"holds no names; expected the file that ends in .sign"):
-        labels.read(sentences, "nslt")
-    sentences.unlink()
-    with pytest.raises(FileNotFoundError, match=r"dev.de is not there"):
-        labels.read(names, "nslt")
-
-
 def changed(value, **fields):
     """Copy a label file's content with one entry changed; None takes a field away."""
     key = next(key for key in value if key != "prefix") if isinstance(value, dict) else 0
@@ -214,7 +196,7 @@ def changed(value, **fields):
         (
             "corrnet",
             changed(CORRNET, original_info="a|b|c|d"),
-            "has 4 columns; expected name|video",
+            "has 4 columns; expected PHOENIX-2014T's seven",
         ),
         ("corrnet", changed(CORRNET, fileid="dev/../a"), "begins with neither"),
         ("corrnet", [1], "holds an array of numbers or of several objects; expected one"),
@@ -296,7 +278,6 @@ def test_labels_are_found_where_they_may_lie(tmp_path, folder, name):
         ("unisign", "labels.test"),
         ("cico", "test.pkl"),
         ("corrnet", "test_info.npy"),
-        ("nslt", "phoenix2014T.test.sign"),
     ],
 )
 def test_each_kind_has_its_file_names(tmp_path, kind, name):
@@ -318,6 +299,22 @@ def test_a_split_without_a_file_or_with_two_is_told(tmp_path):
         ValueError, match=r"holds train.pkl, labels/cico/train.pkl; expected one of"
     ):
         labels.find(tmp_path, "cico", splits=["train"])
+
+
+def test_all_files_of_a_project_are_read_and_missing_splits_are_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no cico labels of train"):
+        labels.read_all(tmp_path, "cico")
+    test = write(tmp_path / "cico" / "test.pkl", CICO)
+    train = write(tmp_path / "train.pkl", {"S0001": [{"video_name": "S0001_P0", "text": "hi"}]})
+    found = labels.read_all(tmp_path, "cico")
+    assert found.files == [train, test]
+    assert found.absent == ["dev: no cico labels"]
+    assert [(split, label.name) for split, label in found.rows] == [
+        ("train", "S0001_P0"),
+        ("test", "S7397_P0"),
+        ("test", "S7397_P1"),
+        ("test", "S0020_P4"),
+    ]
 
 
 REAL = Path(os.environ.get("C2RL_REALDATA", "absent")) / "annotations"
@@ -352,8 +349,6 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason="C2RL_REALDATA is not set")
         ("unisign", f"{UNI}/OpenASL/labels.dev", "dev", 967, 920),
         ("corrnet", "hulianyuyy+CorrNet/preprocess/phoenix2014-T/dev_info.npy", "dev", 519, 509),
         ("corrnet", "hulianyuyy+CorrNet/preprocess/phoenix2014-T/test_info.npy", "test", 642, 630),
-        ("nslt", "neccam+nslt/Data/phoenix2014T.dev.sign", "dev", 519, 509),
-        ("nslt", "neccam+nslt/Data/phoenix2014T.test.sign", "test", 642, 630),
     ],
 )
 def test_real_files_hold_as_many_clips_as_were_counted(kind, name, split, num_clips, num_texts):

@@ -26,7 +26,8 @@ KNOBS = {
 STORED = {"size": 24, "codec": "jpeg", "quality": 95}
 READING = {"labels": "release", "repair_text": False}
 CROP = {
-    "method": "corpus", "weights": "none", "box": "extent", "frames": 5, "score": 0.5, "margin": 0.1,
+    "method": "corpus", "weights": "none", "box": "extent",
+    "frames": 5, "score": 0.5, "margin": 0.1,
 }  # fmt: skip
 SECTIONS = {"synthsign": KNOBS, "prepare": READING, "crop": CROP, "frames": STORED}
 PARAMS = config.PrepareParams(dataset="table", **SECTIONS)

@@ -14,6 +14,7 @@ __all__ = ["FACTS", "GENERATOR", "clips", "make", "read"]
 FACTS = Facts(
     profile=None,
     counts={},
+    paper={},
     obtain="Stage `prepare` makes it; nothing is downloaded.",
     licence="Apache-2.0, as the program that draws it",
     citation="c2rl, SynthSign",

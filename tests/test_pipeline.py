@@ -14,15 +14,15 @@ ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.pipeline
 
 
-def run(folder: Path, *command: str) -> str:
-    env = {**os.environ, "PYTHONPATH": str(folder), "DVC_NO_ANALYTICS": "1"}
+def run(folder: Path, *command: str, **variables: str) -> str:
+    env = {**os.environ, "PYTHONPATH": str(folder), "DVC_NO_ANALYTICS": "1", **variables}
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     return done.stdout + done.stderr
 
 
-def dvc(folder: Path, *arguments: str) -> str:
-    return run(folder, sys.executable, "-m", "dvc", *arguments)
+def dvc(folder: Path, *arguments: str, **variables: str) -> str:
+    return run(folder, sys.executable, "-m", "dvc", *arguments, **variables)
 
 
 def ran(output: str) -> set[str]:
@@ -87,3 +87,22 @@ def test_the_same_seed_gives_the_same_metrics(clone: Path, tmp_path: Path) -> No
     before = metrics(clone)
     dvc(clone, "repro", "-f", "-s", "pretrain", "extract", "translate", "retrieve")
     assert metrics(clone) == before
+
+
+@pytest.mark.parametrize("name", ["phoenix14t", "csl_daily", "how2sign", "openasl"])
+def test_a_native_release_reaches_the_metrics(clone: Path, miniature, name: str) -> None:
+    made = miniature(name)
+    root = str(made.root)
+    check = "from c2rl.cli import main; main()"
+    call = [sys.executable, "-c", check, "corpus", "check", name, "--root", root]
+    subprocess.run(call, cwd=clone, env={**os.environ, "PYTHONPATH": str(clone)}, check=False)
+    output = dvc(clone, "exp", "run", "-S", f"dataset={name}", C2RL_DATA=root)
+    assert ran(output) == {"prepare", "pretrain", "extract", "translate", "retrieve", "report"}
+    found = metrics(clone)
+    usable = [clip for clip in made.clips if clip.split == "test" and clip.status == "ok"]
+    assert found["prepare"]["test"]["clips"] == found["translate"]["test"]["n"] == len(usable)
+    profile = {"phoenix14t": "phoenix.gfslt", "csl_daily": "csl.char"}.get(name, "en.sacre13a")
+    assert found["translate"]["test"]["signature"].startswith(profile)
+    groups = {clip.sentence if name == "openasl" else clip.group or clip.id for clip in usable}
+    assert found["retrieve"]["test"]["grouped"]["pool"] == len(groups)
+    assert found["retrieve"]["test"]["paired"]["pool"] == len(usable)

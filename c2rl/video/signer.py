@@ -80,7 +80,7 @@ def place(
         if step == "box" and clip.box is not None:
             return Place(clip.box, step)
         if step == "box" and clip.relative_box is not None:
-            return Place(boxes.squared(clip.relative_box, width, height), step)
+            return Place(_squared(clip.relative_box, width, height), step)
         if step == "detector":
             was_searched = True
             detector = _detector(cropping.weights)
@@ -96,6 +96,13 @@ def place(
             if found is not None:
                 return Place(found.box, step, round(found.score, 4), found.num_people, True)
     raise ClipError("no_signer", f"no box by {', '.join(cropping.steps)}")
+
+
+def _squared(shares: Sequence[float], width: int, height: int) -> Box:
+    try:
+        return boxes.squared(shares, width, height)
+    except ValueError as error:
+        raise ClipError("bad_box", str(error)) from None
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Every miniature of a native release through stage prepare: right clips, frames, boxes, reasons."""
+"""Every miniature of a native release through stage prepare: clips, frames, boxes, reasons."""
 
 import json
 from pathlib import Path
@@ -139,7 +139,7 @@ def test_what_lies_outside_of_an_openasl_square_is_black(miniature, monkeypatch)
     number = next(
         n for n, r in enumerate(store.rows) if r.box_from == "box" and r.clip.box[3] > 180
     )
-    x0, y0, x1, y1 = store.rows[number].clip.box
+    _, y0, _, y1 = store.rows[number].clip.box
     outside = round((y1 - 180) * 32 / (y1 - y0))
     assert outside >= 1
     frame = unpack(store.read(number, [0]))[0]

@@ -151,7 +151,7 @@ def video_stream(container: "InputContainer", path: Path) -> tuple["VideoStream"
         The first video stream that is no attached picture, set to one thread; how many there are.
 
     Raises:
-        ClipError: `decode_error` if there is none, `too_large` if its frames are.
+        ClipError: `decode_error` if there is none with a decoder, `too_large` if its frames are.
     """
     import av
 
@@ -160,6 +160,8 @@ def video_stream(container: "InputContainer", path: Path) -> tuple["VideoStream"
     if not streams:
         raise ClipError("decode_error", f"{path.name} has no video stream")
     context = streams[0].codec_context
+    if context is None:
+        raise ClipError("decode_error", f"{path.name} is in a codec that has no decoder here")
     if context.width * context.height > MAX_PIXELS:  # before a decoder reserves memory for them
         raise ClipError("too_large", f"{context.width}x{context.height} pixels a frame")
     context.thread_count = 1  # the pool uses the cores

@@ -31,8 +31,9 @@ MAX_FRAMES = 200_000
 BATCH_BYTES = 256 * 2**20
 """Largest clip in raw RGB that decord may hold at once; longer ones are streamed by PyAV."""
 
-# Not MPEG-4: the inverse transforms of the two FFmpegs differ by up to 2 of 255.
-_DECORD_CODECS = {"h264", "hevc", "vp8", "vp9"}
+# Not MPEG-4: the inverse transforms of the two FFmpegs differ by up to 2 of 255. Not VP8 and VP9:
+# decord passes over frames that do not decode.
+_DECORD_CODECS = {"h264", "hevc"}
 _DECORD_PIXELS = {"yuv420p", "yuvj420p", "yuv422p", "yuv444p", "gbrp"}
 _DECORD_CONTAINERS = {"mp4", "matroska"}
 _STRICT = 1e-4  # decord's tolerance, in which 0 is none: it may replace no frame by the one before
@@ -57,8 +58,7 @@ class Frames(NamedTuple):
     decoder: str
     """decord, pyav or frames."""
     video: dict[str, Any]
-    """Facts of the source, for JSON: codec, container, pixel_format, width, height (of the upright
-    frame), rotation, is_constant_rate, has_edit_list, num_streams."""
+    """Facts of the source, for JSON: `_FACTS`, of which the size is that of the upright frame."""
 
 
 class Span(NamedTuple):
@@ -116,8 +116,8 @@ def read_frames(
         start_s: First second; None: from the beginning.
         end_s: Last second; None: to the end. Clipped to the frames that there are.
         fps: Frame rate of a folder; a video carries its own.
-        keep: Numbers within the clip, increasing, of the frames to give; None: all. Damage that
-            does not reach these may stay unnoticed.
+        keep: Numbers within the clip, increasing, of the frames to give; None: all. Damage to
+            others may stay unnoticed.
         least_frames: A shorter clip is refused.
         use_decord: False reads everything by PyAV.
 
@@ -271,6 +271,8 @@ def _decode_quickly(path: Path, found: Probe, wanted: Sequence[int]) -> Iterator
     skips = _can_skip(found)
     with open_video(path) as container:
         stream, _ = video_stream(container, path)
+        # concealing damage would look at frames that are skipped: leave it to the plain way
+        stream.codec_context.options = {"err_detect": "explode"}
         key = None
         place = bisect.bisect_right(found.keys.tolist(), times[0]) - 1
         if wanted[0] >= _SEEK_FROM and place > 0:
@@ -315,5 +317,4 @@ def _upright(frame: "VideoFrame", found: Probe) -> Image:
 
 
 def _read_images(paths: list[Path]) -> Iterator[Image]:
-    for number, path in enumerate(paths):
-        yield read_image(path, number, len(paths))
+    return (read_image(path, number, len(paths)) for number, path in enumerate(paths))

@@ -12,8 +12,9 @@ Table 1, the decoder of stage `prepare`: source frames per second of `read_frame
 PyAV and torchcodec used directly on one thread. Each hands out every frame of the clip, or every
 4th, as (H, W, 3) uint8 RGB; that all hand out the same bytes is asserted first. `of best` divides
 by the fastest of the others on that clip; the goal is at least 0.97. "PyAV again" is the same code
-as "PyAV": what separates these two is noise. `read_frames` also looks at all packets of a file that
-it has not seen (edit lists, frame rate, truncation), which the others do not; that is counted.
+as "PyAV": what separates these two is noise, and a miss of no more than that is called so.
+`read_frames` also looks at all packets of a file that it has not seen (edit lists, frame rate,
+truncation), which the others do not; that is counted.
 
 Table 2, one epoch's reading in training: frames per second that reach the batch, where a quarter of
 a clip's frames is wanted, a random one of each segment, as a random 224 x 224 window of the
@@ -243,15 +244,18 @@ def decoder_table(folder: Path, count: int) -> list[dict[str, Any]]:
 def _tell_decoders(title: str, lines: list[Line]) -> dict[str, Any]:
     best = max(lines[2:-1], key=lambda line: line.median)
     ratio = lines[0].over(best)
-    print(f"{title}: {ratio:.2f} of {best.name}, {_verdict(ratio, DECODER_GOAL)}")
+    (pyav,) = (line for line in lines if line.name == "PyAV")
+    noise = min(1.0, lines[-1].over(pyav))
+    print(f"{title}: {ratio:.2f} of {best.name}, {_verdict(ratio, DECODER_GOAL, noise)}")
     for line in lines:
         print(f"    {line.name:43}{line} {line.over(best):9.2f}")
     told = [line.told(ratio=line.over(best)) for line in lines]
     return {"ratio": ratio, "goal": DECODER_GOAL, "lines": told}
 
 
-def _verdict(ratio: float, goal: float) -> str:
-    return f"goal {goal:g} {'held' if ratio >= goal else 'MISSED'}"
+def _verdict(ratio: float, goal: float, noise: float = 1.0) -> str:
+    missed = "missed by no more than noise" if ratio >= goal * noise else "MISSED"
+    return f"goal {goal:g} {'held' if ratio >= goal else missed}"
 
 
 class Corpus(NamedTuple):

@@ -216,6 +216,8 @@ def is_classified(row: dict[str, str]) -> bool:
     if row["failure"]:
         return row["failure"] in ("timeout", "crash")
     words = row["reason"].strip()
+    if re.match(r"\w+(Error|Exception): ", words):
+        return False  # an exception that nobody foresaw
     return (
         row["status"] in STATUSES and (row["status"] == "ok") == (not words) and "\n" not in words
     )

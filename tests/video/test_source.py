@@ -1,3 +1,4 @@
+import contextlib
 import json
 import struct
 from pathlib import Path
@@ -19,8 +20,6 @@ CODECS = {
     "h264.mkv": {"codec": "libx264"},
     "rgb.mp4": LOSSLESS,
     "hevc.mp4": {"codec": "libx265", "x265-params": "log-level=none:pools=none"},
-    "vp8.webm": {"codec": "libvpx", "cpu-used": "8"},
-    "vp9.webm": {"codec": "libvpx-vp9", "cpu-used": "8"},
 }
 
 
@@ -40,6 +39,8 @@ def test_both_decoders_give_equal_frames(tmp_path, name):
         ("mpeg4.mp4", {"codec": "mpeg4"}),
         ("mjpeg.avi", {"codec": "mjpeg", "pixels": "yuvj420p"}),
         ("moving.gif", {"codec": "gif", "pixels": "rgb8"}),
+        ("vp8.webm", {"codec": "libvpx", "cpu-used": "8"}),
+        ("vp9.webm", {"codec": "libvpx-vp9", "cpu-used": "8"}),
         ("deep.mp4", {"codec": "libx264", "pixels": "yuv420p10le"}),
         ("varying.mp4", {"steps": [0, 1, 2, 5, 6, 9, 10, 11, 15, 16, 17, 18]}),
     ],
@@ -314,15 +315,32 @@ def test_interlaced_film_is_read_by_pyav(tmp_path):
     assert source.read_frames(path).decoder == "pyav"
 
 
-def test_a_frame_that_decord_replaced_is_noticed(tmp_path):
-    path = write_video(tmp_path / "a.webm", film(50), codec="libvpx", **{"cpu-used": "8"})
+@pytest.mark.parametrize("name", ["h264.mp4", "hevc.mp4", "vp8.webm"])
+def test_a_frame_that_does_not_decode_is_not_replaced_by_another(tmp_path, name):
+    options = {"h264.mp4": LOSSLESS, "hevc.mp4": HEVC, "vp8.webm": {"codec": "libvpx"}}[name]
+    path = write_video(tmp_path / name, film(50), **options)
     data = bytearray(path.read_bytes())
     start, size = _packets(path)[30]
     data[start : start + size] = bytes(size)
     path.write_bytes(data)
-    assert source.read_frames(path).decoder == "pyav"
-    with pytest.raises(ClipError, match=r"decode_error: 30 of 50 frames decode"):
-        read_all(path)
+    for use_decord in (True, False):
+        with pytest.raises(ClipError, match=r"decode_error: \d+ of 50 frames decode"):
+            read_all(path, use_decord=use_decord)
+
+
+def test_damaged_film_looks_the_same_whichever_frames_are_kept(tmp_path):
+    path = write_video(tmp_path / "a.mp4", film(40), bf="3", g="40")
+    data = path.read_bytes()
+    start, size = max(_packets(path)[1:], key=lambda packet: packet[1])
+    concealed = 0
+    for place in range(start + 8, start + size, 16):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :])
+        with contextlib.suppress(ClipError):
+            whole = read_all(path)
+            concealed += 1
+            keep = list(range(2, 40, 4))
+            np.testing.assert_array_equal(read_all(path, keep=keep), whole[keep])
+    assert concealed > 3
 
 
 def test_a_title_in_another_encoding_is_no_damage(tmp_path):
@@ -345,6 +363,13 @@ def test_a_name_like_a_protocol_is_a_file(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", film()).rename(tmp_path / "id-00:01:02.5.mp4")
     for use_decord in (True, False):
         assert len(read_all(Path(path.name), use_decord=use_decord)) == 12
+
+
+def test_a_codec_without_decoder_is_told(tmp_path):
+    path = write_video(tmp_path / "a.avi", film(), codec="mjpeg", pixels="yuvj420p")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
+    with pytest.raises(ClipError, match=r"decode_error: a.avi is in a codec that has no decoder"):
+        source.read_frames(path)
 
 
 def test_giant_dimensions_in_a_header_are_refused_before_decoding(tmp_path, monkeypatch):

@@ -95,7 +95,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         content: Text is written as UTF-8.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.tmp")  # one writer a path; a killed one's is reused
     data = content.encode() if isinstance(content, str) else content
     try:
         with temporary.open("wb") as file:

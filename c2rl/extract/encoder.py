@@ -1,5 +1,6 @@
 """A pretrained sign encoder, ready to use: it remembers how its frames were cut and sampled."""
 
+import functools
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +17,8 @@ from c2rl.nn import sign_encoder
 from c2rl.store.features import HIGHEST
 from c2rl.training import checkpoint
 from c2rl.video import transform
-from c2rl.video.crop import decode_clip
-from c2rl.video.sample import candidates, segments
+from c2rl.video.crop import Choose, decode_clip
+from c2rl.video.sample import at_inference, candidates, segments
 from c2rl.video.signer import Cropping
 
 Read = Callable[[Sequence[int]], Sequence[npt.NDArray[np.uint8]]]
@@ -67,6 +68,12 @@ class SignEncoder:
         options = {k: self.frames[k] for k in ("target_fps", "cap")}
         return len(segments(len(candidates(num_frames, fps, **options)), self.frames["keep"])[0])
 
+    @property
+    def choose(self) -> Choose:
+        """Tells which frames of a clip are needed; can be sent to a worker."""
+        options = {k: self.frames[k] for k in ("keep", "target_fps", "cap")}
+        return functools.partial(at_inference, **options)
+
     @torch.no_grad()
     def encode_frames(self, read: Read, num_frames: int, fps: float) -> Tensor:
         """Encode a clip whose compressed frames are at hand.
@@ -110,11 +117,25 @@ class SignEncoder:
         """
         stored = {k: self.frames[k] for k in ("size", "codec", "quality")}
         clip = Clip("", "clips", "", "", str(source), start_s=start_s, end_s=end_s)
-        decoded = decode_clip(Path(source), clip, cropping=self.cropping, **stored)
-        images = decoded.frames
-        return self.encode_frames(
-            lambda chosen: [images[i] for i in chosen], len(images), decoded.fps
+        decoded = decode_clip(
+            Path(source), clip, cropping=self.cropping, choose=self.choose, **stored
         )
+        read = reader(decoded.numbers, decoded.frames)
+        return self.encode_frames(read, decoded.num_frames, decoded.fps)
+
+
+def reader(numbers: Sequence[int], frames: Sequence[npt.NDArray[np.uint8]]) -> Read:
+    """Give frames of a clip by their numbers.
+
+    Args:
+        numbers: Which frames of the clip are at hand.
+        frames: Their compressed files.
+
+    Returns:
+        A function from numbers to compressed frames.
+    """
+    at = dict(zip(numbers, frames, strict=True))
+    return lambda chosen: [at[number] for number in chosen]
 
 
 def _cropping(told: dict[str, Any]) -> Cropping:

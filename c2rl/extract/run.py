@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from c2rl import provenance
 from c2rl.config import ExtractParams
-from c2rl.extract.encoder import SignEncoder
+from c2rl.extract.encoder import SignEncoder, reader
 from c2rl.store.features import Features, FeatureStore, write_feature_store
 from c2rl.store.frames import FrameStore
 from c2rl.store.manifest import OK, Row
@@ -83,6 +83,7 @@ def extract_videos(
             **stored,
             needs_sentence=False,
             cropping=signer.cropping,
+            choose=signer.choose,
         )
         for clip in clips
     ]
@@ -96,7 +97,9 @@ def extract_videos(
         result = outcome.value or Result(f"decode_{outcome.failure}", "the decoder gave up")
         row = row_of(clip, result)
         if result.status == OK:
-            features = signer.encode_frames(_reader(result), row.num_frames, row.fps).numpy()
+            features = signer.encode_frames(
+                reader(result.numbers, result.frames), row.num_frames, row.fps
+            ).numpy()
             found[outcome.number] = row, features
         else:
             failed.append(row)
@@ -116,10 +119,6 @@ def extract_videos(
 
 def _below_root(source: str) -> str:
     return Path(source).resolve().relative_to("/").as_posix()
-
-
-def _reader(result: Result) -> Any:
-    return lambda chosen: [result.frames[i] for i in chosen]
 
 
 def _made_from(signer: SignEncoder) -> dict[str, Any]:

@@ -76,6 +76,8 @@ def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path
             overlays=_overlays(scratch, tasks),
         )
         provenance.write_json(metrics, measure(rows, sizes))
+        for shard in done:  # before the overlays, which only decoding brings back
+            shard.path.unlink()
         shutil.rmtree(scratch)
 
 

@@ -8,7 +8,7 @@ Shape letters in this file:
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +25,9 @@ from c2rl.video.source import read_frames, span
 
 Bytes = npt.NDArray[np.uint8]
 
+Choose = Callable[[int, float], Sequence[int]]
+"""From the number of frames and their rate to the numbers of those that are needed."""
+
 MAX_BYTES = 2**30
 """Most bytes of a clip's compressed frames, which are held in memory and sent between processes."""
 
@@ -33,7 +36,11 @@ class Decoded(NamedTuple):
     """A clip as the frame store keeps it."""
 
     frames: list[Bytes]
-    """T whole JPEG or PNG files, (bytes,) uint8 each."""
+    """Whole JPEG or PNG files, (bytes,) uint8 each."""
+    numbers: Sequence[int]
+    """Which frames of the clip they are, increasing."""
+    num_frames: int
+    """T, frames of the clip."""
     fps: float
     """Frames per second of the source; 0 where unknown."""
     decoder: str
@@ -116,6 +123,7 @@ def decode_clip(
     known: Place | None = None,
     least_frames: int = 1,
     wants_overlay: bool = False,
+    choose: Choose | None = None,
     use_decord: bool = True,
 ) -> Decoded:
     """Read a clip, crop it, and compress it as the frame store keeps it.
@@ -132,6 +140,8 @@ def decode_clip(
         known: Where an earlier run found the signer; None: it is to be found.
         least_frames: A shorter clip is refused.
         wants_overlay: Whether to draw the box into a small picture of the clip's middle.
+        choose: Which frames are needed; None: all. The others are not even decoded where that
+            gives the same pixels; where the number of frames is uncertain all are given.
         use_decord: False reads everything by PyAV.
 
     Returns:
@@ -162,7 +172,8 @@ def decode_clip(
     overlay = None
     if wants_overlay and place.box is not None:
         overlay = draw(look([found.num_frames // 2])[0], place.box)
-    decoded = read()
+    kept = choose(found.num_frames, found.fps) if choose and found.is_counted else None
+    decoded = read(keep=kept)
     pad = place.by == "box" and clip.box is None  # an OpenASL square
     frames: list[Bytes] = []
     room = MAX_BYTES
@@ -172,4 +183,8 @@ def decode_clip(
         room -= len(frames[-1])
         if room < 0:
             raise ClipError("too_large", f"the first {len(frames)} frames take over 1 GiB")
-    return Decoded(frames, decoded.fps, decoded.decoder, decoded.video, place, overlay)
+    numbers = range(len(frames)) if kept is None else kept
+    count = len(frames) if kept is None else found.num_frames
+    return Decoded(
+        frames, numbers, count, decoded.fps, decoded.decoder, decoded.video, place, overlay
+    )

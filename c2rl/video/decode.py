@@ -11,7 +11,7 @@ import numpy.typing as npt
 from c2rl.corpora.clip import Clip
 from c2rl.store.manifest import OK, Row
 from c2rl.video import signer, source
-from c2rl.video.crop import decode_clip
+from c2rl.video.crop import Choose, decode_clip
 from c2rl.video.files import ClipError, images, refuse_gap, safe_path
 from c2rl.video.signer import Cropping, Place
 
@@ -34,6 +34,8 @@ class Task(NamedTuple):
     is_gapless: bool = False
     """Whether a gap in the numbers of a folder's frames is a lost frame."""
     wants_overlay: bool = False
+    choose: Choose | None = None
+    """Which frames are needed; importable by name. None: all."""
     refused: tuple[str, str] | None = None
     """Status and reason of a clip that the corpus knows to be unusable."""
 
@@ -44,6 +46,10 @@ class Result(NamedTuple):
     status: str
     reason: str = ""
     frames: Sequence[npt.NDArray[np.uint8]] = ()
+    numbers: Sequence[int] = ()
+    """Which frames of the clip they are."""
+    num_frames: int = 0
+    """Of the clip."""
     fps: float = 0.0
     decoder: str = ""
     video: dict[str, Any] | None = None
@@ -82,6 +88,7 @@ def decode_one(task: Task) -> Result:
             known=task.known,
             least_frames=task.least_frames,
             wants_overlay=task.wants_overlay,
+            choose=task.choose,
             use_decord=task.use_decord,
         )
     except ClipError as error:
@@ -111,7 +118,7 @@ def row_of(clip: Clip, result: Result) -> Row:
         clip,
         result.status,
         result.reason,
-        len(result.frames),
+        result.num_frames,
         result.fps,
         result.decoder,
         result.video or {},

@@ -52,6 +52,25 @@ def candidates(
     return chosen
 
 
+def at_inference(
+    num_frames: int, fps: float, *, keep: float, target_fps: float | None, cap: int | None
+) -> list[int]:
+    """Choose the frames of a clip that the encoder sees at inference.
+
+    Args:
+        num_frames: Native frames of the clip.
+        fps: Native frames per second; 0 where unknown.
+        keep: Share of frames kept; k in the paper.
+        target_fps: See `candidates`.
+        cap: See `candidates`.
+
+    Returns:
+        m increasing frame numbers.
+    """
+    frames = candidates(num_frames, fps, target_fps=target_fps, cap=cap)
+    return [int(number) for number in sample(frames, keep)]
+
+
 def segments(num_frames: int, keep: float) -> tuple[Indices, Indices]:
     """Split a clip into m = max(1, floor(keep * T + 0.5)) consecutive segments.
 

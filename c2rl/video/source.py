@@ -2,7 +2,7 @@
 
 Every frame is the one that PyAV gives when it decodes the file from its first packet on; what is
 quicker is used only where it gives the same. decord: one video stream, no edit list, no rotation,
-constant frame rate, progressive, 8 bits, a codec and container that it knows, and no need to seek.
+constant frame rate, progressive, 8 bits, H.264 in a container that it knows, and no need to seek.
 Seeking and skipping by PyAV: codecs whose frames are known by their presentation times.
 Use it in a worker process (`pool.py`): either library may hang on a damaged file.
 
@@ -31,9 +31,9 @@ MAX_FRAMES = 200_000
 BATCH_BYTES = 256 * 2**20
 """Largest clip in raw RGB that decord may hold at once; longer ones are streamed by PyAV."""
 
-# Not MPEG-4: the inverse transforms of the two FFmpegs differ by up to 2 of 255. Not VP8 and VP9:
-# decord passes over frames that do not decode.
-_DECORD_CODECS = {"h264", "hevc"}
+# Not MPEG-4: the inverse transforms of the two FFmpegs differ by up to 2 of 255. Not HEVC, VP8 and
+# VP9: in damaged files decord passes over what does not decode.
+_DECORD_CODECS = {"h264"}
 _DECORD_PIXELS = {"yuv420p", "yuvj420p", "yuv422p", "yuv444p", "gbrp"}
 _DECORD_CONTAINERS = {"mp4", "matroska"}
 _STRICT = 1e-4  # decord's tolerance, in which 0 is none: it may replace no frame by the one before
@@ -70,6 +70,8 @@ class Span(NamedTuple):
     width: int
     """Of the upright frame, in pixels."""
     height: int
+    is_counted: bool
+    """Whether exactly that many frames will decode, or the clip fails."""
 
 
 def span(
@@ -96,7 +98,8 @@ def span(
         ClipError: If the clip cannot be read.
     """
     found, first, end = _clip(path, start_s, end_s, fps, least_frames)
-    return Span(end - first, found.fps, found.width, found.height)
+    is_counted = found.kind == "frames" or _is_counted(found)
+    return Span(end - first, found.fps, found.width, found.height, is_counted)
 
 
 def read_frames(
@@ -194,12 +197,9 @@ def _can_skip(found: Probe) -> bool:
 
 
 def _suits_decord(found: Probe, wanted: Sequence[int]) -> bool:
-    if _has_gaps(wanted) and (found.keys.tolist() != found.pts[:1].tolist() or _can_skip(found)):
-        # Over a gap decord seeks to a later key frame, which gives wrong frames in HEVC, open
-        # groups of pictures and intra refresh. Where PyAV can skip it is the quicker one.
-        return False
     return (
-        found.num_streams == 1
+        not _has_gaps(wanted)  # decord would seek, and miss in open groups of pictures
+        and found.num_streams == 1
         and not found.has_edit_list
         and found.rotation == 0
         and found.is_constant_rate

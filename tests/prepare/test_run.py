@@ -178,6 +178,34 @@ def test_a_killed_run_goes_on_where_it_was(project, monkeypatch):
     assert project.prepare().meta.files == resumed.files
 
 
+def test_a_kill_while_clearing_up_loses_no_picture(project):
+    for line in project.lines:
+        line["box"] = "4 4 40 40"
+    project.write()
+    whole = project.prepare().meta.files
+    assert "overlays/0.jpg" in whole
+    shutil.rmtree(project.frames)
+    killed = project.run_apart(
+        "rmtree = run.shutil.rmtree; run.shutil.rmtree = lambda folder, **options: ("
+        "rmtree(folder, **options) if options else"  # an artefact clears its place that way
+        " ([p.unlink() for p in folder.glob('*.jpg')], os.kill(os.getpid(), signal.SIGKILL)))"
+    )
+    assert killed.returncode == -signal.SIGKILL
+    shutil.rmtree(project.frames)  # as DVC does before it runs a stage again
+    assert project.prepare().meta.files == whole
+
+
+def test_a_kill_while_the_metrics_are_written_leaves_no_litter(project):
+    killed = project.run_apart(
+        "replace = Path.replace; Path.replace = lambda self, target: ("
+        "os.kill(os.getpid(), signal.SIGKILL) if target.name == 'prepare.json'"
+        " else replace(self, target))"
+    )
+    assert killed.returncode == -signal.SIGKILL
+    project.prepare()
+    assert [path.name for path in project.metrics.parent.iterdir()] == ["prepare.json"]
+
+
 def _recorded(function, given):
     def recorded(what, tasks, **options):
         given.extend(task.clip.id for task in tasks)

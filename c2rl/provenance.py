@@ -156,6 +156,20 @@ def journal(made_from: Any) -> Path:
     return _scratch_root() / f"{fingerprint(made_from)}.jsonl"
 
 
+def hash_code(*packages: str) -> str:
+    """Hash the source of parts of this library: resumable work of other code is not gone on with.
+
+    Args:
+        packages: Folders below `c2rl`.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    home = Path(__file__).parent
+    files = sorted(file for name in packages for file in (home / name).rglob("*.py"))
+    return fingerprint({file.relative_to(home).as_posix(): hash_file(file) for file in files})
+
+
 def _scratch_root() -> Path:
     return Path(os.environ.get("C2RL_SCRATCH", ".c2rl/runs"))
 
@@ -185,6 +199,43 @@ def artefact(
         _swap(building, path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def put(path: Path, copy_from: Path) -> None:
+    """Put a finished artefact in another place, by hard links.
+
+    Args:
+        path: Final folder; replaced if it exists.
+        copy_from: The artefact, on the same file system.
+
+    Raises:
+        OSError: If it is on another file system.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.parent / f".{path.name}.partial"
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        shutil.copytree(copy_from, building, copy_function=os.link)
+        _swap(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def is_intact(path: Path, kind: str) -> bool:
+    """Check every file of an artefact against its checksum.
+
+    Args:
+        path: The artefact's folder.
+        kind: What it should be.
+
+    Returns:
+        False if it is absent, incomplete, of another kind, or a file has changed.
+    """
+    try:
+        meta = read_meta(path, kind, made_by="")
+    except (OSError, ValueError):
+        return False
+    return all(hash_file(path / name) == entry["blake2b"] for name, entry in meta.files.items())
 
 
 def _commit(folder: Path, kind: str, made_from: dict[str, Any], counts: dict[str, Any]) -> None:

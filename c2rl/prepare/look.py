@@ -9,7 +9,7 @@ from c2rl.corpora.files import is_page
 from c2rl.prepare.release import Medium
 from c2rl.store.manifest import OK
 from c2rl.video import pool, source
-from c2rl.video.files import ClipError, safe_path
+from c2rl.video.files import ClipError, safe_path, verdict
 
 _TIMEOUT_S = 120.0  # for reading the packets of one recording
 
@@ -92,12 +92,8 @@ def probe_one(task: _Task) -> Probed:
             fps=clip.fps,
             least_frames=task.least_frames,
         )
-    except ClipError as error:
-        return Probed(error.status, error.reason)
-    except Exception as error:  # whatever a library makes of a damaged file, the clip alone fails
-        return Probed(
-            "decode_error", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        )
+    except Exception as error:  # the clip alone fails
+        return Probed(*verdict(error))
     return Probed(OK, "", found.num_frames, found.fps or None)
 
 

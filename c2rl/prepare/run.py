@@ -8,18 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from c2rl import provenance
 from c2rl.config import PrepareParams
 from c2rl.corpora import synthsign
 from c2rl.corpora.clip import Annotations, Choice, Clip
 from c2rl.corpora.find import corpus
-from c2rl.prepare import places, shards
+from c2rl.prepare import kept, places, shards
 from c2rl.prepare import release as releases
 from c2rl.prepare.progress import progress, say
-from c2rl.store.frames import write_frame_store
+from c2rl.store.frames import FrameStore, write_frame_store
 from c2rl.store.manifest import OK, Row, count
 from c2rl.video import pool, signer
 from c2rl.video.decode import Result, Task
@@ -49,36 +46,47 @@ def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path
         cropping = _cropping(params)
         made_from["crop"] = cropping._asdict() | {"detector": signer.ready(cropping)}
         scratch = _scratch(root, found, made_from)
-        tasks = _tasks(params, root, found, cropping)
-        journal = places.open_places(root, cropping, made_from["crop"]["detector"])
-        tasks = [task._replace(known=journal.of(task)) for task in tasks]
+        store = kept.restore(frames, scratch)
+        if store is None:
+            tasks = _tasks(params, root, found, cropping)
+            store = _decode(tasks, frames, scratch, made_from)
+            if any(row.status in shards.TRANSIENT for row in store.manifest):
+                shutil.rmtree(scratch)  # the next run tries again
+            else:
+                kept.keep(frames, scratch)
+        provenance.write_json(metrics, measure(store))
 
-        def keep(task: Task, result: Result) -> None:
-            journal.keep(task, result)
-            if result.overlay is not None:
-                provenance.write_atomic(_overlay(scratch, task.clip), result.overlay.tobytes())
 
-        with progress("prepare", len(tasks), disk=frames.parent) as bar:
-            workers = pool.num_workers()
-            done = shards.decode(tasks, scratch, workers=workers, progress=bar, keep=keep)
-        journal.close()
-        rows = [row for shard in done for row in shard.rows]
-        _tell_failures(rows)
-        _require_train(rows, root)
-        sizes = shards.frame_sizes(done)
-        write_frame_store(
-            frames,
-            rows,
-            shards.encoded(done),
-            sizes=sizes,
-            made_from=made_from,
-            counts=count(rows),
-            overlays=_overlays(scratch, tasks),
-        )
-        provenance.write_json(metrics, measure(rows, sizes))
-        for shard in done:  # before the overlays, which only decoding brings back
-            shard.path.unlink()
-        shutil.rmtree(scratch)
+def _decode(
+    tasks: list[Task], frames: Path, scratch: Path, made_from: dict[str, Any]
+) -> FrameStore:
+    """Decode all clips, as far as no earlier run did, and assemble the store."""
+    root, cropping = tasks[0].root, tasks[0].cropping
+    journal = places.open_places(root, cropping, made_from["crop"]["detector"])
+    tasks = [task._replace(known=journal.of(task)) for task in tasks]
+
+    def keep(task: Task, result: Result) -> None:
+        journal.keep(task, result)
+        if result.overlay is not None:
+            provenance.write_atomic(_overlay(scratch, task.clip), result.overlay.tobytes())
+
+    with progress("prepare", len(tasks), disk=frames.parent) as bar:
+        workers = pool.num_workers()
+        done = shards.decode(tasks, scratch, workers=workers, progress=bar, keep=keep)
+    journal.close()
+    rows = [row for shard in done for row in shard.rows]
+    _tell_failures(rows)
+    _require_train(rows, root)
+    write_frame_store(
+        frames,
+        rows,
+        shards.encoded(done),
+        sizes=shards.frame_sizes(done),
+        made_from=made_from,
+        counts=count(rows),
+        overlays=_overlays(scratch, tasks),
+    )
+    return FrameStore(frames)
 
 
 def _read(params: PrepareParams, release: Path) -> tuple[Path, Annotations, dict[str, Any]]:
@@ -154,33 +162,33 @@ def _overlays(scratch: Path, tasks: Sequence[Task]) -> dict[str, bytes]:
 def _scratch(root: Path, found: Annotations, made_from: dict[str, Any]) -> Path:
     versions = {k: v for k, v in provenance.versions().items() if k in ("av", "decord", "opencv")}
     corpus = provenance.fingerprint([entry.clip._asdict() for entry in found.entries])
-    return provenance.scratch(["prepare", str(root.resolve()), corpus, made_from, versions])
+    code = provenance.hash_code("corpora", "prepare", "store", "video")
+    return provenance.scratch(["prepare", str(root.resolve()), corpus, made_from, versions, code])
 
 
-def measure(rows: Sequence[Row], sizes: Sequence[npt.NDArray[np.int64]]) -> dict[str, Any]:
+def measure(store: FrameStore) -> dict[str, Any]:
     """Sum up a frame store.
 
     Args:
-        rows: The manifest.
-        sizes: (T,) int64 bytes of each frame, for every row that is ok.
+        store: A finished one.
 
     Returns:
-        Per split: clips, frames, hours, megabytes, and failed clips per status.
+        Per split: clips, frames, hours, megabytes, failed clips per status, and how clips were
+        cropped.
     """
-    ok: dict[str, list[tuple[Row, int]]] = defaultdict(list)
-    for row, size in zip((row for row in rows if row.status == OK), sizes, strict=True):
-        ok[row.clip.split].append((row, int(size.sum())))
-    return {
-        split: {
-            "clips": statuses[OK],
-            "frames": sum(row.num_frames for row, _ in ok[split]),
-            "hours": round(sum(r.num_frames / r.fps for r, _ in ok[split] if r.fps) / 3600, 4),
-            "megabytes": round(sum(num_bytes for _, num_bytes in ok[split]) / 1e6, 3),
+    told = {}
+    for split, statuses in count(store.manifest).items():
+        numbers = store.split(split)
+        rows = [store.rows[number] for number in numbers]
+        told[split] = {
+            "clips": len(rows),
+            "frames": sum(row.num_frames for row in rows),
+            "hours": round(sum(r.num_frames / r.fps for r in rows if r.fps) / 3600, 4),
+            "megabytes": round(sum(store.num_bytes(number) for number in numbers) / 1e6, 3),
             "failed": {status: n for status, n in statuses.items() if status != OK},
-            "cropped": dict(sorted(Counter(row.box_from for row, _ in ok[split]).items())),
+            "cropped": dict(sorted(Counter(row.box_from for row in rows).items())),
         }
-        for split, statuses in count(rows).items()
-    }
+    return told
 
 
 def _tell_failures(rows: Sequence[Row]) -> None:

@@ -20,6 +20,8 @@ from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, witho
 SHARD = 64
 """Most clips of a shard."""
 
+TRANSIENT = ("decode_timeout", "decode_crash")
+"""What may go better another time."""
 # another run cannot find anything else
 _FINAL = (OK, "no_sentence", "unsafe_path", "known_defect", "no_annotation")
 

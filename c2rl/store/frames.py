@@ -65,6 +65,18 @@ class FrameStore:
         """
         return [i for i, row in enumerate(self.rows) if row.clip.split == name]
 
+    def num_bytes(self, number: int) -> int:
+        """Tell the size of a clip.
+
+        Args:
+            number: Position in `rows`.
+
+        Returns:
+            Bytes of all its frames.
+        """
+        first, last = self._clip_offsets[number : number + 2]
+        return int(self._frame_offsets[last] - self._frame_offsets[first])
+
     def read(self, number: int, indices: Sequence[int]) -> list[Bytes]:
         """Read compressed frames of one clip.
 

@@ -12,7 +12,7 @@ from c2rl.corpora.clip import Clip
 from c2rl.store.manifest import OK, Row
 from c2rl.video import signer, source
 from c2rl.video.crop import Choose, decode_clip
-from c2rl.video.files import ClipError, images, refuse_gap, safe_path
+from c2rl.video.files import ClipError, images, refuse_gap, safe_path, verdict
 from c2rl.video.signer import Cropping, Place
 
 
@@ -91,14 +91,8 @@ def decode_one(task: Task) -> Result:
             choose=task.choose,
             use_decord=task.use_decord,
         )
-    except ClipError as error:
-        return Result(error.status, error.reason)
-    except MemoryError:
-        return Result("too_large", "it needs more memory than C2RL_DECODE_MEMORY allows")
-    except Exception as error:  # whatever a library makes of a damaged file, the clip alone fails
-        return Result(
-            "decode_error", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        )
+    except Exception as error:  # the clip alone fails
+        return Result(*verdict(error))
     return Result(OK, "", *decoded)
 
 

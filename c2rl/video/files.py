@@ -144,6 +144,22 @@ def words(error: BaseException) -> str:
     return " ".join(str(text).split())[:200]
 
 
+def verdict(error: Exception) -> tuple[str, str]:
+    """Turn whatever a library makes of a damaged file into a line of the manifest.
+
+    Args:
+        error: What was raised while a clip was read.
+
+    Returns:
+        Status and reason.
+    """
+    if isinstance(error, ClipError):
+        return error.status, error.reason
+    if isinstance(error, MemoryError):
+        return "too_large", "it needs more memory than C2RL_DECODE_MEMORY allows"
+    return "decode_error", f"{type(error).__name__}: {words(error)}"
+
+
 def find_clips(paths: Iterable[Path]) -> list[Clip]:
     """List videos that belong to no corpus.
 

@@ -65,6 +65,11 @@ class Project:
         run.prepare(PARAMS, release=self.release, frames=self.frames, metrics=self.metrics)
         return FrameStore(self.frames)
 
+    def prepare_afresh(self) -> FrameStore:
+        shutil.rmtree(self.frames, ignore_errors=True)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return self.prepare()
+
     def run_apart(self, before: str) -> subprocess.CompletedProcess[str]:
         code = f"""
             import os, resource, signal
@@ -112,14 +117,14 @@ def test_the_store_holds_every_clip_as_the_direct_route_decodes_it(project):
     stored = store.read(4, range(9))
     np.testing.assert_array_equal(unpack(stored), unpack(direct.frames))
     assert store.rows[4].decoder == direct.decoder == "decord"
-    assert not list(project.scratch.iterdir())
+    (scratch,) = project.scratch.iterdir()
+    assert [path.name for path in scratch.iterdir()] == ["store"]
 
 
 def test_metrics_are_flat_by_split_and_deterministic(project):
     project.prepare()
     first = project.metrics.read_bytes()
-    shutil.rmtree(project.frames)
-    project.prepare()
+    project.prepare_afresh()
     assert project.metrics.read_bytes() == first
     train = json.loads(first)["train"]
     assert (train["clips"], train["frames"], train["failed"]) == (4, 26, {})
@@ -159,7 +164,7 @@ def test_the_store_is_the_same_with_any_number_of_workers(project, monkeypatch):
     first = project.prepare().meta
     monkeypatch.setenv("C2RL_WORKERS", "2")
     monkeypatch.setattr(shards, "SHARD", 3)
-    second = project.prepare().meta
+    second = project.prepare_afresh().meta
     assert (first.fingerprint, first.files) == (second.fingerprint, second.files)
 
 
@@ -175,24 +180,55 @@ def test_a_killed_run_goes_on_where_it_was(project, monkeypatch):
     monkeypatch.setattr(pool, "run", _recorded(pool.run, given))
     resumed = project.prepare().meta
     assert given == [f"clip{n}" for n in range(2, 6)]
-    assert project.prepare().meta.files == resumed.files
+    assert project.prepare_afresh().meta.files == resumed.files
 
 
-def test_a_kill_while_clearing_up_loses_no_picture(project):
+KILL = "os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"kept.keep = lambda *a: {KILL}",  # the store is there, nothing else is done
+        f"kept.provenance.put = lambda path, source: (path.mkdir(), {KILL})",
+        f"unlink = Path.unlink; Path.unlink = lambda self, **options: "
+        f"{KILL} if self.suffix == '.npz' else unlink(self, **options)",
+        f"run.measure = lambda *a: {KILL}",  # as when DVC is killed while it hashes the store
+    ],
+)
+def test_a_kill_after_the_decoding_costs_no_decoding(project, monkeypatch, where):
     for line in project.lines:
         line["box"] = "4 4 40 40"
     project.write()
     whole = project.prepare().meta.files
     assert "overlays/0.jpg" in whole
-    shutil.rmtree(project.frames)
-    killed = project.run_apart(
-        "rmtree = run.shutil.rmtree; run.shutil.rmtree = lambda folder, **options: ("
-        "rmtree(folder, **options) if options else"  # an artefact clears its place that way
-        " ([p.unlink() for p in folder.glob('*.jpg')], os.kill(os.getpid(), signal.SIGKILL)))"
-    )
+    shutil.rmtree(project.scratch)
+    killed = project.run_apart(f"from c2rl.prepare import kept; {where}")
     assert killed.returncode == -signal.SIGKILL
-    shutil.rmtree(project.frames)  # as DVC does before it runs a stage again
+    shutil.rmtree(project.frames, ignore_errors=True)  # as DVC does before it runs a stage again
+    monkeypatch.setattr(shards, "SHARD", 2)
+    given = []
+    monkeypatch.setattr(pool, "run", _recorded(pool.run, given))
     assert project.prepare().meta.files == whole
+    assert given == []
+
+
+def test_a_kept_store_that_changed_is_not_put_back(project):
+    whole = project.prepare().meta.files
+    (kept,) = project.scratch.glob("*/store")
+    data = bytearray((kept / "manifest.jsonl").read_bytes())
+    data[10] ^= 1
+    (kept / "manifest.jsonl").unlink()
+    (kept / "manifest.jsonl").write_bytes(data)
+    shutil.rmtree(project.frames)
+    assert project.prepare().meta.files == whole
+
+
+def test_a_store_with_clips_that_another_try_may_read_is_not_kept(project, monkeypatch):
+    monkeypatch.setattr(shards, "without_decord", lambda _: None)
+    monkeypatch.setattr(shards, "timeout_s", lambda t: 1e-6 if t.clip.id == "clip5" else 60.0)
+    assert len(project.prepare()) == 5
+    assert not list(project.scratch.iterdir())
 
 
 def test_a_kill_while_the_metrics_are_written_leaves_no_litter(project):

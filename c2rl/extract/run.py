@@ -12,7 +12,7 @@ from c2rl.store.features import Features, FeatureStore, write_feature_store
 from c2rl.store.frames import FrameStore
 from c2rl.store.manifest import OK, Row
 from c2rl.video import pool
-from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, without_decord
+from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, with_decord
 from c2rl.video.files import find_clips
 
 
@@ -90,7 +90,7 @@ def extract_videos(
     found: dict[int, tuple[Row, Features]] = {}
     failed: list[Row] = []
     outcomes = pool.run(
-        decode_one, tasks, workers=pool.num_workers(), timeout_s=timeout_s, retry=without_decord
+        decode_one, tasks, workers=pool.num_workers(), timeout_s=timeout_s, retry=with_decord
     )
     for outcome in outcomes:
         clip = clips[outcome.number]

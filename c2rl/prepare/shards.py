@@ -15,7 +15,7 @@ from c2rl.prepare.progress import Progress
 from c2rl.store.frames import EncodedClip
 from c2rl.store.manifest import OK, Row
 from c2rl.video import pool
-from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, without_decord
+from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, with_decord
 
 SHARD = 64
 """Most clips of a shard."""
@@ -83,9 +83,7 @@ def _results(
     groups: Sequence[Sequence[Task]], todo: list[tuple[int, int]], workers: int
 ) -> Iterator[tuple[int, int, Result]]:
     tasks = [groups[number][place] for number, place in todo]
-    outcomes = pool.run(
-        decode_one, tasks, workers=workers, timeout_s=timeout_s, retry=without_decord
-    )
+    outcomes = pool.run(decode_one, tasks, workers=workers, timeout_s=timeout_s, retry=with_decord)
     for outcome in outcomes:
         result = outcome.value
         if outcome.failure:

@@ -124,7 +124,7 @@ def decode_clip(
     least_frames: int = 1,
     wants_overlay: bool = False,
     choose: Choose | None = None,
-    use_decord: bool = True,
+    use_decord: bool = False,
 ) -> Decoded:
     """Read a clip, crop it, and compress it as the frame store keeps it.
 
@@ -142,7 +142,7 @@ def decode_clip(
         wants_overlay: Whether to draw the box into a small picture of the clip's middle.
         choose: Which frames are needed; None: all. The others are not even decoded where that
             gives the same pixels; where the number of frames is uncertain all are given.
-        use_decord: False reads everything by PyAV.
+        use_decord: Whether decord reads what suits it, and PyAV the rest.
 
     Returns:
         The compressed frames, as the frame store would give them.

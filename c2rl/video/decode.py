@@ -24,7 +24,7 @@ class Task(NamedTuple):
     size: int
     codec: str
     quality: int
-    use_decord: bool = True
+    use_decord: bool = False
     needs_sentence: bool = True
     """A corpus's clip without a sentence teaches nothing; somebody's own video needs none."""
     cropping: Cropping = Cropping()
@@ -163,13 +163,13 @@ def _seconds(text: str) -> float:
         raise ValueError(f"C2RL_DECODE_TIMEOUT is '{text}', expected seconds.") from None
 
 
-def without_decord(task: Task) -> Task | None:
-    """Tell what to try after a time-out or crash: decord is known to hang where PyAV does not.
+def with_decord(task: Task) -> Task | None:
+    """Tell what to try after a time-out or crash: the other reader, where it suits.
 
     Args:
         task: What failed.
 
     Returns:
-        The same by PyAV; None if that was it.
+        The same, with decord; None if that was it.
     """
-    return task._replace(use_decord=False) if task.use_decord else None
+    return None if task.use_decord else task._replace(use_decord=True)

@@ -109,7 +109,7 @@ def _probe_video(path: Path, size: int, mtime_ns: int) -> Probe:
         return _first_frame(path, facts)
     except MemoryError:  # PyAV's is an FFmpegError too
         raise
-    except (av.FFmpegError, EOFError) as error:
+    except (av.FFmpegError, EOFError, IndexError) as error:
         raise ClipError("decode_error", f"{path.name}: {words(error)}") from None
 
 
@@ -191,7 +191,7 @@ def _packets(container: "InputContainer", stream: "VideoStream") -> _Table:
                     keys.append(time)
     except MemoryError:
         raise
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):  # the latter where a damaged file grows a stream
         pass  # what is readable up to there is counted
     known = times if len(times) == num_frames else []
     return _Table(

@@ -1,9 +1,9 @@
 """Reading videos, GIFs and folders of frames: with `probe.py` the only door to decord and PyAV.
 
-Every frame is the one that PyAV gives when it decodes the file from its first packet on; what is
-quicker is used only where it gives the same. decord: one video stream, no edit list, no rotation,
-constant frame rate, progressive, 8 bits, H.264 in a container that it knows, and no need to seek.
-Seeking and skipping by PyAV: codecs whose frames are known by their presentation times.
+Every frame is the one that PyAV gives when it decodes the file from its first packet on; seeking
+and skipping are for codecs whose frames are known by their presentation times. decord, with another
+FFmpeg, is the second reader, for files on which PyAV hangs or crashes: the same frames, slower, for
+one progressive 8-bit H.264 stream of constant rate, no edit list, no rotation, no need to seek.
 Use it in a worker process (`pool.py`): either library may hang on a damaged file.
 
 Shape letters in this file:
@@ -110,7 +110,7 @@ def read_frames(
     fps: float | None = None,
     keep: Sequence[int] | None = None,
     least_frames: int = 1,
-    use_decord: bool = True,
+    use_decord: bool = False,
 ) -> Frames:
     """Read a clip: the frames from floor(start * fps) up to, without, ceil(end * fps).
 
@@ -122,7 +122,7 @@ def read_frames(
         keep: Numbers within the clip, increasing, of the frames to give; None: all. Damage to
             others may stay unnoticed.
         least_frames: A shorter clip is refused.
-        use_decord: False reads everything by PyAV.
+        use_decord: Whether decord reads what suits it, and PyAV the rest.
 
     Returns:
         The frames; at least one.
@@ -139,10 +139,9 @@ def read_frames(
     if found.kind == "frames":
         files = images(path)
         return Frames(_read_images([files[n] for n in wanted]), found.fps, "frames", video)
-    if use_decord and _suits_decord(found, wanted):
-        batch = _read_decord(path, found, wanted)
-        if batch is not None:
-            return Frames(iter(batch), found.fps, "decord", video)
+    batch = _read_decord(path, found, wanted) if use_decord else None
+    if batch is not None:
+        return Frames(iter(batch), found.fps, "decord", video)
     least = len(wanted) if keep is not None or _is_counted(found) else least_frames
     return Frames(_read_pyav(path, found, wanted, least), found.fps, "pyav", video)
 
@@ -212,9 +211,11 @@ def _suits_decord(found: Probe, wanted: Sequence[int]) -> bool:
 
 
 def _read_decord(path: Path, found: Probe, wanted: Sequence[int]) -> Image | None:
-    """Read in one batch and drop the reader; None where decord fails or counts otherwise."""
+    """Read in one batch and drop the reader; None where it does not suit, fails or miscounts."""
     import decord
 
+    if not _suits_decord(found, wanted):
+        return None
     try:
         reader = decord.VideoReader(
             str(path.absolute()), ctx=decord.cpu(0), num_threads=1, fault_tol=_STRICT
@@ -247,7 +248,7 @@ def _read_pyav(path: Path, found: Probe, wanted: Sequence[int], least: int) -> I
                 for image in _decode_quickly(path, found, wanted):
                     done += 1
                     yield image
-            except (_LostError, av.FFmpegError, EOFError):
+            except (_LostError, av.FFmpegError, EOFError, IndexError):
                 pass  # the plain way tells what is wrong, if anything is
         if done < len(wanted):
             for image in _decode_plainly(path, found, wanted[done:]):
@@ -255,7 +256,7 @@ def _read_pyav(path: Path, found: Probe, wanted: Sequence[int], least: int) -> I
                 yield image
     except MemoryError:  # PyAV's is an FFmpegError too
         raise
-    except (av.FFmpegError, EOFError) as error:
+    except (av.FFmpegError, EOFError, IndexError) as error:  # see `probe._packets`
         reason = f"{done} of {len(wanted)} frames decode: {words(error)}"
         raise ClipError("decode_error", reason) from None
     if done == 0 or (least == len(wanted) and done < least):
@@ -312,8 +313,7 @@ def _decode_plainly(path: Path, found: Probe, wanted: Sequence[int]) -> Iterator
 
 
 def _upright(frame: "VideoFrame", found: Probe) -> Image:
-    image = frame.to_ndarray(format="rgb24")
-    return np.ascontiguousarray(np.rot90(image, found.rotation // 90))
+    return np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), found.rotation // 90))
 
 
 def _read_images(paths: list[Path]) -> Iterator[Image]:

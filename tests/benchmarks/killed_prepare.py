@@ -16,9 +16,7 @@ What is printed:
     kills landed    by what the start was doing: starting (imports, annotations, finished shards),
                     decoding, assembling (manifest, array, hashes, renaming), clearing up
     decoded twice   clips whose decoding was finished more than once in a round
-    lost            the most finished clips that one kill took away; until the store is in its place
-                    that must be at most a shard for each worker. Clearing up takes the shards away:
-                    who is killed then has a whole store, and pays only if the stage is run again
+    lost            the most finished clips that one kill took away: at most a shard for each worker
     orphans         processes of a killed start that were still there a second later
     left behind     .partial, .tmp and .old beside finished artefacts, shards in the scratch folder
 The exit code is 1 if a store differs, an orphan lives, more was lost, or anything was left behind.
@@ -92,7 +90,9 @@ class Project(NamedTuple):
         return list(self.scratch.rglob("*.npz"))
 
     def kept(self, num_clips: int) -> int:
-        """Count the clips in finished shards."""
+        """Count the clips in finished shards, or in the finished store."""
+        if any(self.scratch.glob("*/store/meta.json")):
+            return num_clips
         return sum(min(SHARD, num_clips - int(path.stem) * SHARD) for path in self.shards())
 
     def empty(self) -> None:
@@ -364,15 +364,14 @@ class Tally:
     def tell(self) -> bool:
         """Print the result; True if all is well."""
         phases = Counter(kill.phase for kill in self.kills)
-        lost = max((k.lost for k in self.kills if k.phase != "clearing up"), default=0)
-        late = max((k.lost for k in self.kills if k.phase == "clearing up"), default=0)
+        lost = max((kill.lost for kill in self.kills), default=0)
         living = sum(kill.orphans for kill in self.kills)
         parts = ", ".join(f"{phase} {phases[phase]}" for phase in PHASES)
         told = [
             ("kills landed", f"{len(self.kills)}: {parts}"),
             ("stores finished", f"{self.rounds}"),
             ("decoded twice", f"{self.twice} clips"),
-            ("lost", f"at most {lost} clips by one kill; {late} while clearing up"),
+            ("lost", f"at most {lost} clips by one kill"),
             ("orphans", f"{living}"),
             ("left behind", _list(self.left)),
             ("files that differ", _list(self.different)),

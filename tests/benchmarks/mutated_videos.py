@@ -36,7 +36,7 @@ import numpy as np
 
 from c2rl.corpora.clip import Clip
 from c2rl.video import pool
-from c2rl.video.decode import Task, decode_one, without_decord
+from c2rl.video.decode import Task, decode_one, with_decord
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 films = import_module("films")  # of the tests
@@ -199,7 +199,7 @@ def decode_all(folder: Path) -> None:
         tasks,
         workers=pool.num_workers(),
         timeout_s=deadline,
-        retry=without_decord,
+        retry=with_decord,
     )
     for number, failure, result in outcomes:
         clip = tasks[number].clip.id
@@ -323,7 +323,8 @@ def show_isolation(count: int, repeats: int) -> None:
         line = f"{title:<32}"
         for unit, width in ((0, 10), (1, 15)):
             ratio = statistics.median(c[unit] / a[unit] for c, a in zip(costs, alone, strict=True))
-            line += f"{statistics.median(c[unit] for c in costs):>{width}.2f}{100 * (ratio - 1):>+8.1f}%"
+            seconds = statistics.median(cost[unit] for cost in costs)
+            line += f"{seconds:>{width}.2f}{100 * (ratio - 1):>+8.1f}%"
         print(line)
 
 

@@ -116,7 +116,7 @@ def test_the_store_holds_every_clip_as_the_direct_route_decodes_it(project):
     direct = decode_clip(project.root / "clip4.mp4", Clip("", "", "", "", ""), **STORED)
     stored = store.read(4, range(9))
     np.testing.assert_array_equal(unpack(stored), unpack(direct.frames))
-    assert store.rows[4].decoder == direct.decoder == "decord"
+    assert store.rows[4].decoder == direct.decoder == "pyav"
     (scratch,) = project.scratch.iterdir()
     assert [path.name for path in scratch.iterdir()] == ["store"]
 
@@ -225,7 +225,7 @@ def test_a_kept_store_that_changed_is_not_put_back(project):
 
 
 def test_a_store_with_clips_that_another_try_may_read_is_not_kept(project, monkeypatch):
-    monkeypatch.setattr(shards, "without_decord", lambda _: None)
+    monkeypatch.setattr(shards, "with_decord", lambda _: None)
     monkeypatch.setattr(shards, "timeout_s", lambda t: 1e-6 if t.clip.id == "clip5" else 60.0)
     assert len(project.prepare()) == 5
     assert not list(project.scratch.iterdir())
@@ -285,7 +285,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_artefact(project, limit):
 
 
 def test_no_clip_of_train_is_an_error_in_one_line(project, monkeypatch):
-    monkeypatch.setattr(shards, "without_decord", lambda _: None)
+    monkeypatch.setattr(shards, "with_decord", lambda _: None)
     monkeypatch.setenv("C2RL_DECODE_TIMEOUT", "0.000001")
     with pytest.raises(ValueError, match=r"none of the 4 train clips .* decode_timeout") as caught:
         project.prepare()

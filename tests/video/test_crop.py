@@ -49,6 +49,6 @@ def test_a_clip_is_decoded_cropped_and_packed(tmp_path):
     images = film(5)
     path = write_video(tmp_path / "a.mp4", images, **LOSSLESS)
     decoded = decode_clip(path, CLIP._replace(box=(8, 0, 56, 48)), size=24, codec="png", quality=95)
-    assert (decoded.fps, decoded.decoder) == (25, "decord")
+    assert (decoded.fps, decoded.decoder) == (25, "pyav")
     expected = [cv2.resize(i[:, 8:56], (24, 24), interpolation=cv2.INTER_AREA) for i in images]
     np.testing.assert_array_equal(unpack(decoded.frames), np.stack(expected))

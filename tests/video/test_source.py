@@ -25,9 +25,9 @@ CODECS = {
 @pytest.mark.parametrize("name", CODECS)
 def test_both_decoders_give_equal_frames(tmp_path, name):
     path = write_video(tmp_path / name, film(), **CODECS[name])
-    quick = source.read_frames(path)
+    quick = source.read_frames(path, use_decord=True)
     assert (quick.decoder, quick.fps) == ("decord", 25)
-    slow = source.read_frames(path, use_decord=False)
+    slow = source.read_frames(path)
     assert slow.decoder == "pyav"
     np.testing.assert_array_equal(np.stack(list(quick.images)), np.stack(list(slow.images)))
 
@@ -47,7 +47,7 @@ def test_both_decoders_give_equal_frames(tmp_path, name):
 )
 def test_what_decord_reads_otherwise_or_not_at_all_is_read_by_pyav(tmp_path, name, options):
     path = write_video(tmp_path / name, film(), **options)
-    frames = source.read_frames(path)
+    frames = source.read_frames(path, use_decord=True)
     assert frames.decoder == "pyav"
     assert len(list(frames.images)) == 12
 
@@ -62,7 +62,7 @@ def test_a_folder_of_frames_equals_the_lossless_video_of_it(tmp_path):
     (folder / "readme.txt").write_text("no frame")
     np.testing.assert_array_equal(read_all(folder), images)
     np.testing.assert_array_equal(read_all(path), images)
-    np.testing.assert_array_equal(read_all(path, use_decord=False), images)
+    np.testing.assert_array_equal(read_all(path, use_decord=True), images)
     assert source.read_frames(folder).decoder == "frames"
 
 
@@ -111,8 +111,8 @@ def test_a_segment_outside_the_video_is_told(tmp_path, start_s, end_s, told):
 def test_a_long_clip_is_streamed_instead_of_held(tmp_path, monkeypatch):
     path = write_video(tmp_path / "a.mp4", film())
     monkeypatch.setattr(source, "BATCH_BYTES", 11 * 48 * 64 * 3)
-    assert source.read_frames(path).decoder == "pyav"
-    assert source.read_frames(path, end_s=0.4).decoder == "decord"
+    assert source.read_frames(path, use_decord=True).decoder == "pyav"
+    assert source.read_frames(path, end_s=0.4, use_decord=True).decoder == "decord"
 
 
 def test_pyav_steps_in_when_decord_fails(tmp_path, monkeypatch):
@@ -123,7 +123,7 @@ def test_pyav_steps_in_when_decord_fails(tmp_path, monkeypatch):
         raise decord.DECORDError("no")
 
     monkeypatch.setattr(decord, "VideoReader", fail)
-    assert source.read_frames(path).decoder == "pyav"
+    assert source.read_frames(path, use_decord=True).decoder == "pyav"
 
 
 def test_one_frame_is_a_clip(tmp_path):
@@ -310,12 +310,12 @@ def test_facts_of_the_source_are_kept_with_its_frames(tmp_path):
 )
 def test_decord_reads_only_where_it_need_not_seek(tmp_path, options, decoder):
     path = write_video(tmp_path / "a.mp4", film(40), **{"x264-params": "open-gop=1:keyint=12"})
-    assert source.read_frames(path, **options).decoder == decoder
+    assert source.read_frames(path, use_decord=True, **options).decoder == decoder
 
 
 def test_interlaced_film_is_read_by_pyav(tmp_path):
     path = write_video(tmp_path / "a.mp4", film(), **{"x264-params": "interlaced=1"})
-    assert source.read_frames(path).decoder == "pyav"
+    assert source.read_frames(path, use_decord=True).decoder == "pyav"
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "hevc.mp4", "vp8.webm"])
@@ -337,9 +337,9 @@ def test_a_frame_that_decord_replaces_is_noticed(tmp_path, monkeypatch):
     data = path.read_bytes()
     start, _ = _packets(path)[30]
     path.write_bytes(data[: start + 4] + b"\xff" + data[start + 5 :])  # no kind of packet
-    assert source.read_frames(path).decoder == "pyav"
+    assert source.read_frames(path, use_decord=True).decoder == "pyav"
     monkeypatch.setattr(source, "_STRICT", -1)
-    assert source.read_frames(path).decoder == "decord"
+    assert source.read_frames(path, use_decord=True).decoder == "decord"
 
 
 def test_damaged_film_looks_the_same_whichever_frames_are_kept(tmp_path):

@@ -62,7 +62,9 @@ class SynthSign(Section):
 class Prepare(Section):
     """How a release is read (stage prepare)."""
 
-    labels: Literal["release", "original", "video_map", "gfslt", "neccam", "unisign", "cico"]
+    labels: Literal[
+        "release", "original", "video_map", "gfslt", "neccam", "unisign", "cico", "corrnet"
+    ]
     """Whose annotation files: the release's own, or label files that peers published; `original` is
     How2Sign before the re-alignment, `video_map` the other text of CSL-Daily."""
     repair_text: bool

@@ -12,8 +12,6 @@ _PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)
 _MOJIBAKE = re.compile("[\u00c2-\u00f4][\u0080-\u00bf]")
 """A lead byte and a continuation byte of UTF-8, each read as a Latin-1 character."""
 
-FRAME_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
-
 
 class Line(NamedTuple):
     """One row of a table."""

@@ -167,23 +167,6 @@ def boxes(path: Path) -> dict[str, RawBox]:
     }
 
 
-def frame_counts(path: Path) -> dict[str, int]:
-    """Read CiCo's numbers of frames of How2Sign's clips (`<split>_frame_dict.pkl`).
-
-    Args:
-        path: The file.
-
-    Returns:
-        `<VIDEO_NAME>_clip<i>` to its number of frames.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not of that kind.
-    """
-    counts = _dictionary(path)
-    return {key: _Entry(path, key, {"count": counts[key]}).number("count") for key in counts}
-
-
 class _Entry:
     """What a file says of a clip; everything is asked for with its type."""
 

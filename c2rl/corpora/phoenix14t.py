@@ -21,7 +21,7 @@ FACTS = Facts(
     licence="CC BY-NC-SA 3.0",
     citation="Camgoz et al., Neural Sign Language Translation, CVPR 2018",
     marks=("PHOENIX-2014-T-release-v3", "PHOENIX-2014-T", "annotations/manual"),
-    labels=("release", "gfslt", "neccam", "cico"),
+    labels=("release", "gfslt", "neccam", "cico", "corrnet"),
     crop=("whole",),
     is_gapless=True,
 )
@@ -36,7 +36,8 @@ def read(root: Path, choice: Choice) -> Annotations:
 
     Args:
         root: Folder of the release.
-        choice: Whose files: `release`, `gfslt`, `neccam` (its sentences end in " .") or `cico`.
+        choice: Whose files: `release`, `gfslt`, `neccam` (its sentences end in " ."), `cico` or
+            `corrnet`.
 
     Returns:
         One entry an annotated clip; its frames may be absent.

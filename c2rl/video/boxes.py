@@ -236,27 +236,6 @@ def squared(box: Sequence[float], width: int, height: int) -> Box:
     return x0, y0, x0 + side, y0 + side
 
 
-def clamped(x1: int, y1: int, w: int, h: int, width: int, height: int) -> Box:
-    """Read one of CiCo's How2Sign boxes, which reach beyond the picture in nearly every clip.
-
-    Args:
-        x1: Left edge in pixels.
-        y1: Upper edge in pixels.
-        w: Width in pixels; not x2 - x1 of the same file.
-        h: Height in pixels.
-        width: Of the picture.
-        height: Of the picture.
-
-    Returns:
-        The part of the box in the picture; empty where there is none.
-
-    Example:
-        >>> clamped(300, 20, 640, 790, 1280, 720)
-        (300, 20, 940, 720)
-    """
-    return max(0, x1), max(0, y1), min(x1 + w, width), min(y1 + h, height)
-
-
 def draw(image: Image, box: Box, people: Sequence[Sequence[float]] = ()) -> Bytes:
     """Show on a small picture which part was cut out.
 

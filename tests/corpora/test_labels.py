@@ -254,13 +254,6 @@ def test_boxes_are_the_raw_numbers_by_clip(tmp_path):
         labels.boxes(path)
 
 
-def test_numbers_of_frames_are_read_by_clip(tmp_path):
-    path = write(tmp_path / "test_frame_dict.pkl", {"a_clip0": 328, "a_clip1": 3})
-    assert labels.frame_counts(path) == {"a_clip0": 328, "a_clip1": 3}
-    with pytest.raises(ValueError, match="entry 'a' has a count of type str; expected a number"):
-        labels.frame_counts(write(path, {"a": "3"}))
-
-
 @pytest.mark.parametrize("folder", ["", "neccam", "labels", "labels/neccam"])
 @pytest.mark.parametrize("name", ["phoenix14t.pami0", "phoenix14t", "phoenix-2014t", "csl-daily"])
 def test_labels_are_found_where_they_may_lie(tmp_path, folder, name):
@@ -391,6 +384,3 @@ def test_how2sign_s_boxes_and_frames_are_of_the_paper_s_clips():
     assert sum(box.x2 > 1280 for box in boxes["train"].values()) == 59
     everything = [*boxes["train"].values(), *boxes["test"].values()]
     assert sum(box.h == box.y2 - box.y1 for box in everything) == 1
-    counts = labels.frame_counts(folder / "I3D_feature_extractor/test_frame_dict.pkl")
-    assert {name + ".mp4" for name in counts} == set(boxes["test"])
-    assert (min(counts.values()), max(counts.values())) == (4, 1427)

@@ -6,7 +6,6 @@ import pytest
 
 from c2rl.video.boxes import (
     Person,
-    clamped,
     draw,
     frame_numbers,
     iou,
@@ -154,12 +153,6 @@ def test_the_short_side_grows_to_a_square_that_may_leave_the_picture():
     for empty in ((0.5, 0.1, 0.5, 0.5), (1.1, 0.0, 1.5, 0.5), (10, 10, 50, 50), (0, -0.5, 1, 0)):
         with pytest.raises(ValueError, match=r"is empty, expected shares of width and height"):
             squared(empty, 100, 100)
-
-
-def test_boxes_of_how2sign_end_at_the_border():
-    assert clamped(300, 20, 640, 790, 1280, 720) == (300, 20, 940, 720)
-    assert clamped(-4, 5, 100, 100, 1280, 720) == (0, 5, 96, 105)
-    assert clamped(1000, 0, 400, 720, 1280, 720) == (1000, 0, 1280, 720)
 
 
 def shown(data):

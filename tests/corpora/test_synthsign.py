@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,6 +69,24 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(
     other = synthsign.make(tmp_path / "other", size="nano", seed=1, workers=1)
     assert _digest(same) == _digest(nano)
     assert not set(_digest(other).values()) & set(_digest(nano).values())
+
+
+def test_what_memory_held_before_does_not_reach_the_film(tmp_path: Path) -> None:
+    """x264 reads memory that it never set, unless it is told not to."""
+    code = (
+        "import sys; from pathlib import Path;"
+        "from c2rl.corpora.synthsign import plan, release;"
+        "scene = plan.scenes(plan.Knobs('tiny', 'de', 0, 28, 8, 1.0, 1.0))[0];"
+        "release.film_clip(scene._replace(source=sys.argv[2]), root=Path(sys.argv[1]),"
+        " size='tiny', noise=1.0)"
+    )
+    films = []
+    for filler in ("0", "1"):
+        environment = os.environ | {"MALLOC_PERTURB_": filler}  # glibc fills fresh memory with it
+        call = [sys.executable, "-c", code, tmp_path, f"{filler}.mp4"]
+        subprocess.run(call, env=environment, check=True)
+        films.append((tmp_path / f"{filler}.mp4").read_bytes())
+    assert films[0] == films[1]
 
 
 def test_spawned_workers_give_the_same_bytes_as_none(tmp_path: Path) -> None:

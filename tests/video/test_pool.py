@@ -239,9 +239,12 @@ def _is_running(pid):
 
 
 _PARENT = """
+import signal
+
 from c2rl.video import pool
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     pid = "__import__('os').getpid()"
     tasks = [pid, pid] + ["{hang}"] * 2
     for outcome in pool.run(eval, tasks, workers=2, timeout_s=lambda _: 60.0):

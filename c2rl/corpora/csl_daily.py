@@ -41,6 +41,15 @@ _LISTED, _UNLISTED = "S000005_P0004_T00", "S000007_P0003_T00"
 """The split lists the one, which was never released; the release holds the other, unlisted."""
 
 
+class _Media(NamedTuple):
+    """Where clips lie, and how they are called there."""
+
+    folder: Path
+    suffix: str
+    """Of a clip's name: empty for folders of frames."""
+    fps: float | None
+
+
 class _Told(NamedTuple):
     sentence: str
     length: int | None
@@ -65,7 +74,10 @@ def read(root: Path, choice: Choice) -> Annotations:
     if choice.labels in ("release", "video_map"):
         return _native(root, choice.labels)
     found = labels.read_all(root, choice.labels)
-    entries = [_entry(root, split, label.name, label.sentence) for split, label in found.rows]
+    media = _media(root)
+    entries = [
+        _entry(root, media, split, label.name, label.sentence) for split, label in found.rows
+    ]
     lengths = {label.name: label.num_frames for _, label in found.rows if label.num_frames}
     return Annotations(entries, found.files, [], found.absent, lengths)
 
@@ -74,9 +86,9 @@ def _native(root: Path, kind: str) -> Annotations:
     split_path = _label_file(root, "split_1.txt")
     text_path = _label_file(root, "csl2020ct_v2.pkl" if kind == "release" else "video_map.txt")
     told = _from_pickle(text_path) if kind == "release" else _from_map(text_path)
-    names = _split(split_path)
+    names, media = _split(split_path), _media(root)
     entries = [
-        _entry(root, split, name, told[name].sentence if name in told else None)
+        _entry(root, media, split, name, told[name].sentence if name in told else None)
         for split in SPLITS
         for name in names[split]
     ]
@@ -113,8 +125,16 @@ def _label_file(root: Path, name: str) -> Path:
     return found
 
 
-def _entry(root: Path, split: str, name: str, sentence: str | None) -> Entry:
-    clip = _clip(root, split, name, sentence or "")
+def _media(root: Path) -> _Media:
+    """Look once which layout the release has; frames are preferred to videos."""
+    folder = files.first(root, *_FRAMES)
+    if folder is None and (root / _VIDEOS).is_dir():
+        return _Media(root / _VIDEOS, ".mp4", None)
+    return _Media(folder or root / _FRAMES[0], "", FPS)
+
+
+def _entry(root: Path, media: _Media, split: str, name: str, sentence: str | None) -> Entry:
+    clip = _clip(root, media, split, name, sentence or "")
     if name == _LISTED and not (root / clip.source).exists():
         reason = f"split_1.txt lists it, but it was never released ({_UNLISTED} was, in no split)"
         return Entry(clip, "known_defect", reason)
@@ -123,15 +143,11 @@ def _entry(root: Path, split: str, name: str, sentence: str | None) -> Entry:
     return Entry(clip)
 
 
-def _clip(root: Path, split: str, name: str, sentence: str) -> Clip:
-    folder = files.first(root, *_FRAMES)
-    if folder is None and (root / _VIDEOS).is_dir():
-        source, fps = files.below(root / _VIDEOS, f"{name}.mp4", root), None
-    else:
-        source, fps = files.below(folder or root / _FRAMES[0], name, root), FPS
+def _clip(root: Path, media: _Media, split: str, name: str, sentence: str) -> Clip:
+    source = files.below(media.folder, name + media.suffix, root)
     parts = re.fullmatch(r"(S\d+)_(P\d+)_T\d+", name)
     group, signer = (parts[1], parts[2]) if parts else (name, None)
-    return Clip(name, split, sentence, "zh", source, fps=fps, signer=signer, group=group)
+    return Clip(name, split, sentence, "zh", source, fps=media.fps, signer=signer, group=group)
 
 
 def _from_pickle(path: Path) -> dict[str, _Told]:

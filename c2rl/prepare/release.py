@@ -71,7 +71,7 @@ def read(name: str, root: Path, choice: Choice) -> Annotations:
         ValueError: If its annotations are wrong, or two clips have the same id.
     """
     facts, reader = corpus(name).facts, corpus(name).read
-    if choice.labels not in facts.labels and choice.labels != "release":
+    if choice.labels not in facts.labels:
         raise ValueError(
             f"prepare.labels is '{choice.labels}', but {name} can be read from"
             f" {', '.join(facts.labels)}."

@@ -7,6 +7,7 @@ Shape letters: N sentences, U tokens of the longest, W tokens in the vocabulary.
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 
@@ -21,7 +22,8 @@ def language_loss(
     """Score the true next tokens.
 
     Args:
-        logits: (N, U, W) float; step u predicts target u.
+        logits: (N, U, W) float; step u predicts target u. float64 stays float64, half precision
+            is raised to float32.
         targets: (N, U) int64.
         mask: (N, U) bool, True where a target is real.
         smoothing: Share of the target spread evenly over the vocabulary.
@@ -30,7 +32,7 @@ def language_loss(
     Returns:
         () float loss in nats.
     """
-    log_p = logits.float().log_softmax(dim=-1)
+    log_p = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(dim=-1)
     true = -log_p.gather(-1, targets[..., None]).squeeze(-1)  # (N, U)
     loss = (1 - smoothing) * true - smoothing * log_p.mean(dim=-1)
     total = (loss * mask).sum()

@@ -2,11 +2,15 @@
 
 Source: CiCo (Cheng et al., CVPR 2023), adopted by C2RL Sec. III-B a; register rows 2, 3, 5.
 
+`clcl` is the definition, written to be read; `c2rl.objectives.packed` computes the same without the
+(V, T, S, U) tensor and is held against it.
+
 Shape letters: V videos, S sentences; T frames, U tokens (padded); D embedding width.
 """
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -35,9 +39,10 @@ def clcl(
     to video is the same on the columns. Padding enters neither the softmax nor the mean.
 
     Args:
-        frames: (V, T, D) float. Sign features; need not be normalised.
+        frames: (V, T, D) float. Sign features; need not be normalised. float64 stays float64, half
+            precision is raised to float32, inside `torch.autocast` too.
         frame_mask: (V, T) bool. True where a frame is real; at least one per row.
-        tokens: (S, U, D) float. Text features; need not be normalised.
+        tokens: (S, U, D) float. Text features, likewise.
         token_mask: (S, U) bool. True where a token is real; at least one per row.
         sharpness: Temperature of the matching softmax; fixed, unlike tau in eq. (1).
 
@@ -51,11 +56,10 @@ def clcl(
         >>> clcl(frames, real, tokens, real).video_to_text.tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
-    frames = F.normalize(frames.float(), dim=-1, eps=1e-6)
-    tokens = F.normalize(tokens.float(), dim=-1, eps=1e-6)
-    videos, sentences = len(frames), len(tokens)
-    cosine = frames.flatten(0, 1) @ tokens.flatten(0, 1).T
-    cosine = cosine.reshape(videos, -1, sentences, tokens.shape[1])  # (V, T, S, U)
+    with torch.autocast(frames.device.type, enabled=False):
+        frames, tokens = unit_vectors(frames, tokens)
+        cosine = frames.flatten(0, 1) @ tokens.flatten(0, 1).T
+    cosine = cosine.reshape(*frames.shape[:2], *tokens.shape[:2])  # (V, T, S, U)
     real_frame = frame_mask[:, :, None, None]
     real_token = token_mask[None, None, :, :]
 
@@ -64,6 +68,26 @@ def clcl(
     return Similarity(
         video_to_text=_mean(per_frame, frame_mask[:, :, None], dim=1),
         text_to_video=_mean(per_token, token_mask[None, :, :], dim=2),
+    )
+
+
+def unit_vectors(frames: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale vectors to length 1, both sides in one precision of at least float32.
+
+    Args:
+        frames: (..., D) float.
+        tokens: (..., D) float.
+
+    Returns:
+        Both, normalised; a vector of zeros stays one.
+
+    Source: register row 2.
+    """
+    dtype = torch.promote_types(frames.dtype, tokens.dtype)
+    dtype = torch.promote_types(dtype, torch.float32)
+    return (
+        F.normalize(frames.to(dtype), dim=-1, eps=1e-6),
+        F.normalize(tokens.to(dtype), dim=-1, eps=1e-6),
     )
 
 

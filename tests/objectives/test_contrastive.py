@@ -27,27 +27,38 @@ def eq_1(v2t: Tensor, t2v: Tensor, tau: float) -> float:
     return total
 
 
-def test_it_equals_eq_1() -> None:
-    loss = info_nce(Similarity(V2T, T2V), SCALE, sentence_ids=ALL_DIFFERENT)
-    assert float(loss) == pytest.approx(eq_1(V2T, T2V, 0.07), rel=1e-9)
+@pytest.mark.parametrize("tau", [0.01, 0.07, 0.5])
+def test_it_equals_eq_1(tau: float) -> None:
+    scale = torch.tensor(1 / tau, dtype=torch.float64)
+    loss = info_nce(Similarity(V2T, T2V), scale, sentence_ids=ALL_DIFFERENT)
+    assert loss.dtype == torch.float64
+    assert float(loss) == pytest.approx(eq_1(V2T, T2V, tau), rel=1e-10)
+
+
+def test_each_direction_contrasts_its_own_axis() -> None:
+    flat = torch.zeros(N, N, dtype=torch.float64)
+    by_video = info_nce(Similarity(V2T, flat), SCALE, sentence_ids=ALL_DIFFERENT)
+    by_text = info_nce(Similarity(flat, T2V), SCALE, sentence_ids=ALL_DIFFERENT)
+    assert float(by_video) == pytest.approx(eq_1(V2T, flat, 0.07), rel=1e-10)
+    assert float(by_text) == pytest.approx(eq_1(flat, T2V, 0.07), rel=1e-10)
 
 
 def test_mean_halves_the_sum() -> None:
     full = info_nce(Similarity(V2T, T2V), SCALE, sentence_ids=ALL_DIFFERENT)
     half = info_nce(Similarity(V2T, T2V), SCALE, sentence_ids=ALL_DIFFERENT, directions="mean")
-    assert float(half) == pytest.approx(float(full) / 2)
+    assert float(half) == pytest.approx(float(full) / 2, rel=1e-10)
 
 
 def test_dual_mix_contrasts_both_axes() -> None:
     mixed = info_nce(Similarity(V2T, T2V), SCALE, sentence_ids=ALL_DIFFERENT, dual_mix=0.5)
     expected = 0.5 * eq_1(V2T, T2V, 0.07) + 0.5 * eq_1(V2T.T, T2V.T, 0.07)
-    assert float(mixed) == pytest.approx(expected, rel=1e-9)
+    assert float(mixed) == pytest.approx(expected, rel=1e-10)
 
 
 def test_groups_are_the_papers_gpus_without_gathering() -> None:
     loss = info_nce(Similarity(V2T, T2V), SCALE, sentence_ids=ALL_DIFFERENT, negatives=2)
     halves = [eq_1(V2T[g, g], T2V[g, g], 0.07) for g in (slice(0, 2), slice(2, 4))]
-    assert float(loss) == pytest.approx(sum(halves) / 2, rel=1e-9)
+    assert float(loss) == pytest.approx(sum(halves) / 2, rel=1e-10)
 
 
 SAME = torch.tensor([0, 1, 0, 2])
@@ -55,7 +66,7 @@ SAME = torch.tensor([0, 1, 0, 2])
 
 def test_ignore_is_blind_to_equal_sentences() -> None:
     a = info_nce(Similarity(V2T, T2V), SCALE, sentence_ids=SAME, duplicate_text="ignore")
-    assert float(a) == pytest.approx(eq_1(V2T, T2V, 0.07), rel=1e-9)
+    assert float(a) == pytest.approx(eq_1(V2T, T2V, 0.07), rel=1e-10)
 
 
 def test_mask_takes_equal_sentences_out_of_the_denominator() -> None:
@@ -66,7 +77,7 @@ def test_mask_takes_equal_sentences_out_of_the_denominator() -> None:
             others = [j for j in range(N) if j == i or SAME[i] != SAME[j]]
             bottom = sum(math.exp(float(z[i, j]) / 0.07) for j in others)
             total -= math.log(math.exp(float(z[i, i]) / 0.07) / bottom) / N
-    assert float(loss) == pytest.approx(total, rel=1e-9)
+    assert float(loss) == pytest.approx(total, rel=1e-10)
 
 
 def test_positive_shares_the_target_among_equal_sentences() -> None:
@@ -78,7 +89,7 @@ def test_positive_shares_the_target_among_equal_sentences() -> None:
             equal = [j for j in range(N) if SAME[i] == SAME[j]]
             logs = [math.log(math.exp(float(z[i, j]) / 0.07) / bottom) for j in equal]
             total -= sum(logs) / len(equal) / N
-    assert float(loss) == pytest.approx(total, rel=1e-9)
+    assert float(loss) == pytest.approx(total, rel=1e-10)
 
 
 @pytest.mark.parametrize("how", ["mask", "positive"])

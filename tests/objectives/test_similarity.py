@@ -1,12 +1,14 @@
-"""CLCL against a loop written from its definition, and the invariances that users rely on."""
+"""Both forms of CLCL against a loop written from its definition, and what users rely on."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from c2rl.objectives.similarity import clcl, match
+from c2rl.objectives.packed import clcl_packed
+from c2rl.objectives.similarity import Similarity, clcl, match
 
 
 def arithmetic(*shape: int, offset: float = 0.0) -> Tensor:
@@ -45,7 +47,7 @@ def clcl_loop(
 
 def padded(sequences: list[Tensor]) -> tuple[Tensor, Tensor]:
     mask = lengths_mask([len(s) for s in sequences])
-    out = torch.full((*mask.shape, sequences[0].shape[1]), 9.0, dtype=torch.float64)
+    out = torch.full((*mask.shape, sequences[0].shape[1]), 9.0, dtype=sequences[0].dtype)
     out[mask] = torch.cat(sequences)
     return out, mask
 
@@ -53,13 +55,38 @@ def padded(sequences: list[Tensor]) -> tuple[Tensor, Tensor]:
 CLIPS = [arithmetic(n, 4, offset=n) for n in (3, 1, 5)]
 SENTENCES = [arithmetic(n, 4, offset=10 + n) for n in (2, 6)]
 
+Form = Callable[..., Similarity]
 
-@pytest.mark.parametrize("sharpness", [0.07, 0.5])
-def test_clcl_equals_the_loop(sharpness: float) -> None:
-    v2t, t2v = clcl(*padded(CLIPS), *padded(SENTENCES), sharpness=sharpness)
-    loop_v2t, loop_t2v = clcl_loop(CLIPS, SENTENCES, sharpness)
-    torch.testing.assert_close(v2t, torch.tensor(loop_v2t), atol=1e-5, rtol=0)
-    torch.testing.assert_close(t2v, torch.tensor(loop_t2v), atol=1e-5, rtol=0)
+
+def padded_form(clips: list[Tensor], sentences: list[Tensor], sharpness: float) -> Similarity:
+    return clcl(*padded(clips), *padded(sentences), sharpness=sharpness)
+
+
+def packed_form(clips: list[Tensor], sentences: list[Tensor], sharpness: float) -> Similarity:
+    return clcl_packed(
+        torch.cat(clips),
+        [len(clip) for clip in clips],
+        torch.cat(sentences),
+        [len(sentence) for sentence in sentences],
+        sharpness=sharpness,
+    )
+
+
+both_forms = pytest.mark.parametrize("form", [padded_form, packed_form])
+
+
+def assert_equal(found: Similarity, expected: Similarity) -> None:
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == torch.float64
+        torch.testing.assert_close(a, b, atol=1e-10, rtol=0)
+
+
+@both_forms
+@pytest.mark.parametrize("sharpness", [0.03, 0.07, 0.5])
+def test_clcl_equals_the_loop(form: Form, sharpness: float) -> None:
+    v2t, t2v = clcl_loop(CLIPS, SENTENCES, sharpness)
+    expected = Similarity(*(torch.tensor(z, dtype=torch.float64) for z in (v2t, t2v)))
+    assert_equal(form(CLIPS, SENTENCES, sharpness), expected)
 
 
 def test_padding_is_invisible() -> None:
@@ -67,29 +94,51 @@ def test_padding_is_invisible() -> None:
     tokens, token_mask = padded(SENTENCES)
     longer = torch.cat([frames, torch.full((3, 4, 4), -7.0, dtype=torch.float64)], 1)
     longer_mask = torch.cat([frame_mask, torch.zeros(3, 4, dtype=torch.bool)], 1)
-    for a, b in zip(
-        clcl(frames, frame_mask, tokens, token_mask),
+    assert_equal(
         clcl(longer, longer_mask, tokens, token_mask),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
+        clcl(frames, frame_mask, tokens, token_mask),
+    )
 
 
-def test_the_order_of_frames_and_tokens_does_not_matter() -> None:
-    frames, tokens = CLIPS[2][None], SENTENCES[1][None]
-    real_f, real_t = torch.ones(1, 5, dtype=torch.bool), torch.ones(1, 6, dtype=torch.bool)
-    for a, b in zip(
-        clcl(frames, real_f, tokens, real_t),
-        clcl(frames.flip(1), real_f, tokens.flip(1), real_t),
-        strict=True,
-    ):
-        torch.testing.assert_close(a, b)
+@both_forms
+def test_the_order_of_frames_and_tokens_does_not_matter(form: Form) -> None:
+    turned = form([clip.flip(0) for clip in CLIPS], [s.roll(1, 0) for s in SENTENCES], 0.07)
+    assert_equal(turned, form(CLIPS, SENTENCES, 0.07))
 
 
-def test_lengths_of_vectors_do_not_matter() -> None:
-    a = clcl(*padded(CLIPS), *padded(SENTENCES))
-    b = clcl(*padded([3 * c for c in CLIPS]), *padded([0.1 * s for s in SENTENCES]))
-    torch.testing.assert_close(a.video_to_text, b.video_to_text, atol=1e-6, rtol=0)
+@both_forms
+def test_batch_mates_do_not_matter(form: Form) -> None:
+    together = form(CLIPS, SENTENCES, 0.07)
+    for i, clip in enumerate(CLIPS):
+        for j, sentence in enumerate(SENTENCES):
+            alone = form([clip], [sentence], 0.07)
+            assert_equal(alone, Similarity(*(z[i : i + 1, j : j + 1] for z in together)))
+
+
+@both_forms
+def test_lengths_of_vectors_do_not_matter(form: Form) -> None:
+    scaled = form([3 * clip for clip in CLIPS], [0.1 * s for s in SENTENCES], 0.07)
+    assert_equal(scaled, form(CLIPS, SENTENCES, 0.07))
+
+
+@both_forms
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_raised_to_float32(form: Form, dtype: torch.dtype) -> None:
+    clips, sentences = [c.to(dtype) for c in CLIPS], [s.to(dtype) for s in SENTENCES]
+    exact = form([c.double() for c in clips], [s.double() for s in sentences], 0.07)
+    for found, expected in zip(form(clips, sentences, 0.07), exact, strict=True):
+        assert found.dtype == torch.float32
+        torch.testing.assert_close(found.double(), expected, atol=1e-6, rtol=0)
+
+
+@both_forms
+def test_autocast_does_not_blur_the_cosines(form: Form) -> None:
+    clips, sentences = [c.float() for c in CLIPS], [s.float() for s in SENTENCES]
+    exact = form(clips, sentences, 0.07)
+    with torch.autocast("cpu", torch.bfloat16):
+        for found, expected in zip(form(clips, sentences, 0.07), exact, strict=True):
+            assert found.dtype == torch.float32
+            assert torch.equal(found, expected)
 
 
 def test_gradients_are_finite_and_padding_has_none() -> None:

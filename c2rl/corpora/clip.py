@@ -45,6 +45,9 @@ class Clip(NamedTuple):
     """Ground truth of SynthSign: signs in signed order. Never read by training."""
     gloss_spans: tuple[tuple[int, int], ...] | None = None
     """Ground truth of SynthSign: [first, end) native frame of each sign. Never read by training."""
+    gloss_words: tuple[tuple[int, int] | None, ...] | None = None
+    """Ground truth of SynthSign: [first, end) character of `sentence`, per sign, of the words that
+    render it; None: it has none. A compound's signs share its word. Never read by training."""
 
 
 class Facts(NamedTuple):

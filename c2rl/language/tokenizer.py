@@ -7,6 +7,7 @@ Source: Sec. IV-B a (the standard MBart tokenizer), Sec. IV-B c (trimmed with th
 """
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 
 import tokenizers
@@ -32,6 +33,7 @@ class Tokenizer:
         self._backend = backend
         self._kept = list(kept)
         self._ours = {old: new for new, old in enumerate(self._kept, start=len(SPECIAL))}
+        self._specials = _specials(backend)
 
     @property
     def size(self) -> int:
@@ -49,6 +51,32 @@ class Tokenizer:
         """
         ids = self._backend.encode(sentence, add_special_tokens=False).ids
         return [*(self._ours.get(i, UNKNOWN) for i in ids), END]
+
+    def offsets(self, sentence: str) -> list[tuple[int, int]] | None:
+        """Locate the tokens of a sentence in it.
+
+        Args:
+            sentence: Any text.
+
+        Returns:
+            [first, end) character of each token of `encode`, without the space before a word;
+            (0, 0) of tokens that stand for no character: `END`, and marks of spaces. None where the
+            backend is wrong about a kept piece, as it can be where it normalises the sentence.
+        """
+        encoded = self._backend.encode(sentence, add_special_tokens=False)
+        spans: list[tuple[int, int]] = []
+        for piece, (first, end) in zip(encoded.ids, encoded.offsets, strict=True):
+            text = self._backend.decode([piece]).strip()
+            if not text and piece not in self._specials:
+                spans.append((0, 0))  # a lone mark claims the first letter of the word behind it
+                continue
+            if piece in self._ours and not _is_same(text, sentence[first:end]):
+                return None
+            spans.append((end - len(sentence[first:end].lstrip()), end))
+        located = {place for span in spans for place in range(*span)}
+        if any(place not in located and not c.isspace() for place, c in enumerate(sentence)):
+            return None
+        return [*spans, (0, 0)]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Turn tokens into a sentence.
@@ -130,8 +158,19 @@ def build(name: str, size: int, sentences: Sequence[str]) -> Tokenizer:
     used = {i for s in sentences for i in backend.encode(s, add_special_tokens=False).ids}
     letters = {character for sentence in sentences for character in sentence}
     used |= {i for c in letters if (i := backend.token_to_id(c)) is not None}
-    specials = {i for i, token in backend.get_added_tokens_decoder().items() if token.special}
-    return Tokenizer(backend, sorted(used - specials))
+    return Tokenizer(backend, sorted(used - _specials(backend)))
+
+
+def _specials(backend: tokenizers.Tokenizer) -> set[int]:
+    return {i for i, token in backend.get_added_tokens_decoder().items() if token.special}
+
+
+def _is_same(piece: str, text: str) -> bool:
+    """Compare what a piece says with the characters it claims, which may be normalised."""
+    if "\N{REPLACEMENT CHARACTER}" in piece:  # some bytes of a character, which say nothing alone
+        return True
+    one, other = (unicodedata.normalize("NFKC", t).strip().casefold() for t in (piece, text))
+    return one == other
 
 
 def _learn(size: int, sentences: Sequence[str]) -> tokenizers.Tokenizer:

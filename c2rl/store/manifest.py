@@ -11,6 +11,8 @@ from c2rl.corpora.clip import SPLITS, Clip
 from c2rl.provenance import write_atomic
 
 OK = "ok"
+_TRUTH = ("gloss", "gloss_spans", "gloss_words")
+"""Of SynthSign alone; other corpora's lines do without."""
 
 
 class Row(NamedTuple):
@@ -46,11 +48,11 @@ def write_manifest(path: Path, rows: Iterable[Row]) -> None:
     """
     lines = []
     for row in rows:
-        clip = {k: v for k, v in row.clip._asdict().items() if k not in ("gloss", "gloss_spans")}
+        clip = {k: v for k, v in row.clip._asdict().items() if k not in _TRUTH}
         entry = clip | row._asdict() | {"video": dict(row.video)}
         del entry["clip"]
         if row.clip.gloss is not None:
-            entry |= {"gloss": row.clip.gloss, "gloss_spans": row.clip.gloss_spans}
+            entry |= {name: getattr(row.clip, name) for name in _TRUTH}
         lines.append(json.dumps(entry, ensure_ascii=False))
     write_atomic(path, "\n".join(lines) + "\n")
 

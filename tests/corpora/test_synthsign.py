@@ -20,10 +20,20 @@ from c2rl.corpora.synthsign.draw import Image
 from c2rl.corpora.synthsign.grammar import sentences
 from c2rl.corpora.synthsign.lexicon import COMPOUNDS, MAXIMUM, MINIMUM, SIGNS, Sign, vocabulary
 from c2rl.corpora.synthsign.motion import PLACES, SHAPES, moved
-from c2rl.corpora.synthsign.wording import Clause, punctuated, spoken
+from c2rl.corpora.synthsign.wording import Clause, punctuated, spoken, word_spans
 
 DEFAULT = plan.Knobs("tiny", "de", 0, 36, 8, 1.0, 1.0)
 BY = {sign.gloss: sign for sign in SIGNS}
+LANGUAGES = ("de", "en", "zh")
+PHRASES = """
+HEUTE heute today 今天, GESTERN gestern yesterday 昨天, MORGEN morgen tomorrow 明天,
+ABEND abend tonight 今晚, JETZT jetzt now 现在, WINTER winter winter 冬天,
+GARTEN garten garden 花园, SCHULE schule school 学校, ZUHAUSE hause home 家,
+BAHNHOF bahnhof station 车站, DRAUSSEN draußen outside 外面, KUECHE küche kitchen 厨房,
+FRAU frau woman 女人, MANN mann man 男人, KIND kind child 孩子, LEHRER lehrer teacher 老师,
+FREUND freund friend 朋友, MUTTER mutter mother 妈妈, ARZT arzt doctor 医生,
+NACHBAR nachbar neighbour 邻居"""
+"""Signs whose words begin with something that is not signed, or are one word, and that word."""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -191,6 +201,62 @@ def test_english_and_chinese_have_their_own_order() -> None:
     assert _say("zh", bought, question=True) == "昨天女人在花园买了苹果吗？"
 
 
+def _words(sign: Sign, language: str) -> set[str]:
+    """All ways in which a sign alone is put into words, capitals aside."""
+    phrases = {gloss: words for gloss, *words in map(str.split, PHRASES.split(","))}
+    if sign.gloss in phrases:
+        return {phrases[sign.gloss][LANGUAGES.index(language)]}
+    forms: tuple[str, ...] = getattr(sign, language)
+    if language == "de" and sign.category == "adjective":
+        return {forms[0] + ending for ending in ("en", "e", "es")}
+    is_verb = sign.category in ("transitive", "intransitive")
+    return set(forms[: {"de": 2, "en": 3, "zh": 1}[language] if is_verb else 1])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("reordering", [0.0, 1.0])
+def test_every_sign_knows_its_words_in_the_sentence(language: str, reordering: float) -> None:
+    compounds = {c.glosses: getattr(c, language)[0] for c in COMPOUNDS}
+    met = set[str]()
+    options = {"language": language, "vocabulary_size": MAXIMUM, "reordering": reordering}
+    for said in sentences(clauses=[1, 2, 3] * 150, **options):  # type: ignore[arg-type]
+        places = [words for words in said.words if words is not None]
+        assert len(places) == len(said.gloss)
+        said_words = [said.text[slice(*words)].lower() for words in places]
+        pairs = zip(said.gloss, said.gloss[1:], strict=False)
+        parts = dict[int, str]()
+        for i, pair in enumerate(pairs):
+            if pair in compounds:
+                parts |= dict.fromkeys((i, i + 1), compounds[pair])
+                assert places[i] == places[i + 1]
+        for i, gloss in enumerate(said.gloss):
+            assert said_words[i] in ({parts[i]} if i in parts else _words(BY[gloss], language))
+        own = sorted(set(places))
+        assert len(own) == len(places) - len(parts) // 2  # a word said twice has two places
+        assert all(end <= start for (_, end), (start, _) in itertools.pairwise(own))
+        met |= set(said.gloss)
+    assert met == set(BY)
+
+
+def test_articles_particles_and_auxiliaries_belong_to_no_sign() -> None:
+    clause = Clause(
+        BY["GESTERN"], BY["SCHULE"], BY["FRAU"], COMPOUNDS[0], BY["ROT"], BY["MITBRINGEN"],
+        negated=True, question=False,
+    )  # fmt: skip
+    expected = {
+        "de": {"keine", "mit", "die", "in", "der"},
+        "en": {"did", "not", "a", "along", "the", "at"},
+    }
+    for language, unsigned in expected.items():
+        said = spoken(clause, language)
+        text = list(punctuated([said], False, language).rstrip("."))
+        (spans,) = word_spans([said], language)
+        assert set(spans) == {"time", "place", "person", "object", "adjective", "verb"}
+        for span in spans.values():
+            text[slice(*span)] = " " * (span[1] - span[0])
+        assert set("".join(text).split()) == unsigned
+
+
 def test_negation_and_questions_have_no_sign_but_a_mark(default: list[plan.Scene]) -> None:
     said = [scene.sentence for scene in default]
     assert all(any(s.negated) == ("nicht" in s.text or " kein" in s.text) for s in said)
@@ -246,6 +312,10 @@ def test_the_annotation_tells_what_the_video_holds(tmp_path: Path) -> None:
         assert clip.gloss is not None
         assert clip.gloss_spans is not None
         assert clip.gloss_spans[-1][1] <= decoded
+        assert clip.gloss_words is not None
+        assert len(clip.gloss_words) == len(clip.gloss) == len(clip.gloss_spans)
+        verb = clip.sentence[slice(*clip.gloss_words[-1])]  # type: ignore[misc]
+        assert verb in BY[clip.gloss[-1]].en
         assert (clip.language, clip.group, clip.signer is None) == ("en", None, False)
 
 
@@ -274,6 +344,23 @@ def test_a_killed_run_goes_on_where_it_was(
     synthsign.make(torn, size="nano", workers=1)
     assert len(written) == 2
     assert _digest(torn) == _digest(nano)
+
+
+def test_an_old_release_is_given_the_words_of_its_signs_and_keeps_its_videos(
+    nano: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(nano, old)
+    path = old / "annotations.jsonl"
+    entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for entry in entries:
+        del entry["gloss_words"]
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in entries), "utf-8")
+    with pytest.raises(ValueError, match="has no gloss_words; an earlier version wrote it"):
+        synthsign.clips(old)
+    monkeypatch.delattr(film, "write")
+    synthsign.make(old, size="nano", workers=1)
+    assert _digest(old) == _digest(nano)
 
 
 def test_a_folder_of_other_knobs_is_replaced_and_a_stranger_s_is_not(

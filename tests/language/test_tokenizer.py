@@ -2,7 +2,7 @@
 
 import pytest
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
 from c2rl.language import tokenizer as language
 from c2rl.language.tokenizer import END, UNKNOWN, Tokenizer
@@ -51,6 +51,81 @@ def test_a_pretrained_tokenizer_is_cut_to_the_training_pieces(tmp_path, monkeypa
     tokenizer = language.build("some/model", 0, ["heute kauft die frau nie"])
     assert isinstance(tokenizer, Tokenizer)
     assert tokenizer.pieces(tokenizer.encode("heute je")) == ["heute", "<unk>", "</s>"]
+
+
+def parts(tokenizer: Tokenizer, sentence: str) -> list[str]:
+    """The characters that each token of a sentence claims."""
+    places = tokenizer.offsets(sentence)
+    assert places is not None
+    assert len(places) == len(tokenizer.encode(sentence))
+    return [sentence[first:end] for first, end in places]
+
+
+def test_tokens_are_located_in_their_sentence() -> None:
+    words = language.build("corpus", 200, GERMAN)
+    assert parts(words, GERMAN[1]) == ["morgen", "kauft", "der", "mann", "die", "tür", ""]
+    assert words.offsets("die tür")[1:] == [(4, 7), (0, 0)]
+    assert "".join(parts(words, "mann  türkauft die")) == "manntürkauftdie"
+
+
+def test_a_mark_before_the_first_chinese_word_claims_none_of_it() -> None:
+    tokenizer = language.build("corpus", 200, CHINESE)
+    tokens = tokenizer.encode(CHINESE[0])
+    assert tokenizer.pieces(tokens)[:3] == ["▁", "女", "人"]
+    assert parts(tokenizer, CHINESE[0]) == ["", *CHINESE[0], ""]
+
+
+def test_unknown_tokens_are_located_too() -> None:
+    tokenizer = language.build("corpus", 200, GERMAN)
+    assert UNKNOWN in tokenizer.encode("die ß tür")
+    assert parts(tokenizer, "die ß tür")[-3:] == ["ß", "tür", ""]
+
+
+def test_letters_that_are_composed_by_the_tokenizer_are_located() -> None:
+    tokenizer = language.build("corpus", 200, GERMAN)
+    assert parts(tokenizer, "die tu\u0308r") == ["die", "tu\u0308r", ""]
+
+
+SPELT = ["die offene tür", "女人买门，在家。", "die größe"]
+
+
+def sentencepiece_like() -> tokenizers.Tokenizer:
+    """Normalises and marks spaces as MBart's and mT5's tokenizers do; knows letters alone."""
+    letters = sorted({*"▁,", *"".join(SPELT).replace(" ", "")})
+    pieces = [("<unk>", 0.0), *((letter, -1.0) for letter in letters), ("▁die", -1.0)]
+    backend = tokenizers.Tokenizer(models.Unigram(pieces, unk_id=0))
+    backend.add_special_tokens(["<unk>"])
+    backend.normalizer = normalizers.Sequence(
+        [normalizers.NFKC(), normalizers.Replace(tokenizers.Regex(" {2,}"), " ")]
+    )
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    backend.decoder = decoders.Metaspace()
+    return backend
+
+
+def test_a_normalising_tokenizer_is_followed_or_gives_no_places(monkeypatch) -> None:
+    monkeypatch.setattr(language, "_pretrained", lambda name: sentencepiece_like())
+    tokenizer = language.build("some/model", 0, SPELT)
+    assert parts(tokenizer, "die  tür") == ["die", "", "t", "ü", "r", ""]
+    assert parts(tokenizer, "买门，在家。") == ["", *"买门，在家。", ""]
+    assert "," in tokenizer.pieces(tokenizer.encode("买门，在家。"))
+    assert parts(tokenizer, "die xyö tür")[1:4] == ["", "xy", "ö"]
+    assert tokenizer.offsets("die o\N{LATIN SMALL LIGATURE FF}ene tür") is None
+    assert tokenizer.offsets("die tu\u0308r") is None
+
+
+def test_pieces_of_bytes_claim_the_character_they_belong_to(monkeypatch) -> None:
+    backend = tokenizers.Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), vocab_size=256, show_progress=False
+    )
+    backend.train_from_iterator(GERMAN, trainer)
+    monkeypatch.setattr(language, "_pretrained", lambda name: backend)
+    tokenizer = language.build("some/model", 0, [*GERMAN, "tür 门"])
+    assert parts(tokenizer, "tür") == ["", "t", "ü", "ü", "r", ""]
+    assert parts(tokenizer, "门") == ["", "门", "门", "门", ""]
 
 
 def test_a_tokenizer_that_is_not_at_hand_is_named(monkeypatch) -> None:

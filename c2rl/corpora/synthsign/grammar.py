@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from c2rl.corpora.synthsign.lexicon import Compound, Sign, Vocabulary, vocabulary
-from c2rl.corpora.synthsign.wording import Chunk, Clause, punctuated, spoken
+from c2rl.corpora.synthsign.wording import Chunk, Clause, Span, punctuated, spoken, word_spans
 
 SIGNED_ORDER = ("time", "place", "person", "object", "adjective", "verb")
 _SCOPE = frozenset({"person", "object", "adjective", "verb"})
@@ -25,9 +25,11 @@ class Sentence(NamedTuple):
     negated: tuple[bool, ...]
     """Per sign: whether the head shakes over it."""
     question: bool
+    words: tuple[Span | None, ...]
+    """Per sign: its words in the text; a compound's two signs share one. None: it has no words."""
 
 
-def signed(clause: Clause, order: tuple[str, ...] = SIGNED_ORDER) -> list[tuple[str, bool]]:
+def signed(clause: Clause, order: tuple[str, ...] = SIGNED_ORDER) -> list[tuple[str, bool, str]]:
     """List the signs of a clause.
 
     Args:
@@ -35,15 +37,15 @@ def signed(clause: Clause, order: tuple[str, ...] = SIGNED_ORDER) -> list[tuple[
         order: Slots in the order in which they are signed; absent ones are skipped.
 
     Returns:
-        Pairs of gloss and whether the sign is inside the scope of a negation.
+        Of each sign: gloss, whether it is inside the scope of a negation, and slot.
     """
-    signs: list[tuple[str, bool]] = []
+    signs: list[tuple[str, bool, str]] = []
     for slot in order:
         filler: Sign | Compound | None = getattr(clause, slot)
         if filler is None:
             continue
         glosses = filler.glosses if isinstance(filler, Compound) else (filler.gloss,)
-        signs += [(gloss, clause.negated and slot in _SCOPE) for gloss in glosses]
+        signs += [(gloss, clause.negated and slot in _SCOPE, slot) for gloss in glosses]
     return signs
 
 
@@ -106,12 +108,13 @@ def sentence(
     drawn = [clause(rng, signs, may_ask=clauses == 1) for _ in range(clauses)]
     chunks = [spoken(one, language) for one in drawn]
     is_reordered = rng.random() < reordering
-    marks: list[tuple[str, bool]] = []
-    for one, said in zip(drawn, chunks, strict=True):
-        marks += signed(one, SIGNED_ORDER if is_reordered else _spoken_order(said))
+    marks: list[tuple[str, bool, Span | None]] = []
+    for one, said, spans in zip(drawn, chunks, word_spans(chunks, language), strict=True):
+        order = SIGNED_ORDER if is_reordered else _spoken_order(said)
+        marks += [(gloss, negated, spans.get(slot)) for gloss, negated, slot in signed(one, order)]
     question = drawn[-1].question
-    gloss, negated = zip(*marks, strict=True)
-    return Sentence(punctuated(chunks, question, language), gloss, negated, question)
+    gloss, negated, words = zip(*marks, strict=True)
+    return Sentence(punctuated(chunks, question, language), gloss, negated, question, words)
 
 
 def _spoken_order(chunks: list[Chunk]) -> tuple[str, ...]:

@@ -20,7 +20,8 @@ from c2rl.corpora.synthsign import film
 from c2rl.corpora.synthsign.plan import SIZES, Knobs, Scene, scenes, shoot
 
 GENERATOR = 2
-"""Raise whenever the output of the same knobs changes: it is part of the release's identity."""
+"""Raise whenever videos, sentences or glosses of the same knobs change: it is part of the release's
+identity. A new field of the annotations is no such change: `make` adds it to an old release."""
 
 ANNOTATIONS, KNOBS, VIDEOS = "annotations.jsonl", "knobs.json", "videos"
 
@@ -72,7 +73,7 @@ def make(
     knobs = Knobs(size, language, seed, vocabulary, signers, reordering, noise)
     planned = scenes(knobs)
     _claim(root, knobs)
-    if all((root / source).is_file() for source in (ANNOTATIONS, *(s.source for s in planned))):
+    if _is_finished(root, planned):
         return root
     (root / ANNOTATIONS).unlink(missing_ok=True)
     lines: list[str] = []
@@ -82,6 +83,14 @@ def make(
             report(len(lines), len(planned))
     _finish(root, lines)
     return root
+
+
+def _is_finished(root: Path, planned: list[Scene]) -> bool:
+    """Tell whether nothing is left to do: all files are there, and no field is missing."""
+    if not all((root / name).is_file() for name in (ANNOTATIONS, *(s.source for s in planned))):
+        return False
+    with (root / ANNOTATIONS).open(encoding="utf-8") as file:
+        return "gloss_words" in json.loads(file.readline())
 
 
 def _finish(root: Path, lines: list[str]) -> None:
@@ -116,7 +125,7 @@ def clips(root: Path) -> list[Clip]:
 
     Raises:
         FileNotFoundError: If the folder holds no complete release.
-        ValueError: If a source leaves the folder.
+        ValueError: If a source leaves the folder, or an earlier version wrote the annotations.
     """
     path = root / ANNOTATIONS
     if not path.is_file():
@@ -131,6 +140,12 @@ def _clip(entry: dict[str, Any], path: Path) -> Clip:
     source = PurePosixPath(entry["source"])
     if source.is_absolute() or ".." in source.parts:
         raise ValueError(f"{path}: clip {entry['id']} has source '{source}', outside its folder.")
+    if "gloss_words" not in entry:
+        raise ValueError(
+            f"{path}: clip {entry['id']} has no gloss_words; an earlier version wrote it. Add them"
+            " with c2rl.corpora.synthsign.make (stage `prepare` does); no video is made again."
+        )
+    words: list[list[int] | None] = entry["gloss_words"]
     return Clip(
         id=entry["id"],
         split=entry["split"],
@@ -140,6 +155,7 @@ def _clip(entry: dict[str, Any], path: Path) -> Clip:
         signer=entry["signer"],
         gloss=tuple(entry["gloss"]),
         gloss_spans=tuple((first, end) for first, end in entry["gloss_spans"]),
+        gloss_words=tuple(None if span is None else (span[0], span[1]) for span in words),
     )
 
 
@@ -154,6 +170,7 @@ def _line(scene: Scene, filmed: Filmed, language: str) -> str:
         "num_frames": filmed.num_frames,
         "gloss": scene.sentence.gloss,
         "gloss_spans": filmed.spans,
+        "gloss_words": scene.sentence.words,
     }
     return json.dumps(entry, ensure_ascii=False) + "\n"
 

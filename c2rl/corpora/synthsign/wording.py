@@ -1,15 +1,28 @@
 """What a clause is called in German, English and Chinese.
 
 A clause is spoken as a list of chunks; each names the slot whose sign it renders (or None for a
-word that has no sign). So the text and the spoken order of the signs come from one list.
+word that has no sign). So the text, the spoken order of the signs and the place of each sign's
+words come from one list.
 """
 
+import re
 from typing import NamedTuple
 
 from c2rl.corpora.synthsign.lexicon import PAST, Compound, Sign
 
 _ARTICLE = {"m": "einen", "f": "eine", "n": "ein"}
 _ENDING = {"m": "en", "f": "e", "n": "es"}
+_GAP = {"de": " ", "en": " ", "zh": ""}
+_JOINT = {"de": " und ", "en": " and ", "zh": "，"}
+_UNSIGNED = {
+    "de": re.compile("^(?:(?:am|im|in|zu|der|die|das|meine?|unser) )*"),
+    "en": re.compile("^(?:(?:at|in|the|my|our) )*"),
+    "zh": re.compile("^在"),
+}
+"""Articles, possessives and prepositions that a phrase begins with; they have no sign."""
+
+Span = tuple[int, int]
+"""[first, end) character of some words in a sentence."""
 
 
 class Clause(NamedTuple):
@@ -57,14 +70,36 @@ def punctuated(clauses: list[list[Chunk]], question: bool, language: str) -> str
     Returns:
         The sentence: German in lower case without punctuation, as in PHOENIX14T.
     """
-    if language == "zh":
-        comma, ends = "，", "。？"
-        return comma.join("".join(c.words for c in one) for one in clauses) + ends[question]
-    joint = {"de": " und ", "en": " and "}[language]
-    text = joint.join(" ".join(c.words for c in one) for one in clauses)
+    gap, joint = _GAP[language], _JOINT[language]
+    text = joint.join(gap.join(c.words for c in one) for one in clauses)
     if language == "de":
         return text
-    return text[0].upper() + text[1:] + ".?"[question]
+    return text[0].upper() + text[1:] + {"en": ".?", "zh": "。？"}[language][question]
+
+
+def word_spans(clauses: list[list[Chunk]], language: str) -> list[dict[str, Span]]:
+    """Tell where the words of each sign stand in the sentence that `punctuated` writes.
+
+    Args:
+        clauses: Chunks of each clause, from `spoken`.
+        language: One of `de`, `en`, `zh`.
+
+    Returns:
+        Per clause: slot to the characters of its words, without the articles, possessives and
+        prepositions that have no sign.
+    """
+    spans: list[dict[str, Span]] = []
+    start = 0
+    for clause in clauses:
+        found: dict[str, Span] = {}
+        for words, slot in clause:
+            end = start + len(words)
+            if slot is not None:
+                found[slot] = (end - len(_UNSIGNED[language].sub("", words)), end)
+            start = end + len(_GAP[language])
+        start += len(_JOINT[language]) - len(_GAP[language])
+        spans.append(found)
+    return spans
 
 
 def _phrase(sign: Sign | None, language: str, slot: str) -> Chunk:

@@ -138,6 +138,29 @@ def search(
             typer.echo(f"{hit.score:.3f}  {hit.split:5}  {hit.id}  {hit.sentence}")
 
 
+@app.command(context_settings={"allow_interspersed_args": False})
+def bench(
+    name: Annotated[str, typer.Argument(help="A script of tests/benchmarks.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="Handed to the script; --help tells which.")
+    ] = None,
+) -> None:
+    """Run a benchmark of a checkout: it prints ratios measured in one run."""
+    import subprocess
+
+    folder = Path("tests/benchmarks")
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder} is missing in {Path.cwd()}: benchmarks are not installed with the package."
+            f" Run `c2rl bench {name}` in a checkout of the repository."
+        )
+    known = sorted(file.stem for file in folder.glob("*.py"))
+    if name not in known:
+        raise ValueError(f"benchmark '{name}' is unknown. Known: {', '.join(known)}.")
+    call = [sys.executable, str(folder / f"{name}.py"), *(arguments or [])]
+    raise typer.Exit(subprocess.run(call, check=False).returncode)
+
+
 @params_app.command("use")
 def params_use(preset: Annotated[str, typer.Argument(help="A file of pipeline/presets.")]) -> None:
     """Put a preset in the place of params.yaml."""

@@ -48,6 +48,41 @@ def test_a_preset_is_put_in_place(tmp_path) -> None:
     assert (tmp_path / "params.yaml").read_text() == preset
 
 
+@pytest.fixture
+def checkout(tmp_path) -> Path:
+    (tmp_path / "tests/benchmarks").mkdir(parents=True)
+    script = "import sys; print(sys.argv[1:]); sys.exit(7 if '--fail' in sys.argv else 0)"
+    (tmp_path / "tests/benchmarks/echo.py").write_text(script)
+    (tmp_path / "tests/benchmarks/other.py").write_text("")
+    return tmp_path
+
+
+def test_a_benchmark_gets_its_arguments_and_gives_its_exit_code(checkout: Path) -> None:
+    done = cli("bench", "echo", "--rounds", "3", "--help", "x", cwd=checkout)
+    assert (done.stdout.strip(), done.returncode) == ("['--rounds', '3', '--help', 'x']", 0)
+    assert cli("bench", "echo", "--fail", cwd=checkout).returncode == 7
+
+
+@pytest.mark.parametrize("name", ["ecko", "../benchmarks/echo", "echo.py"])
+def test_an_unknown_benchmark_is_named_with_the_known(checkout: Path, name: str) -> None:
+    done = cli("bench", name, cwd=checkout)
+    assert done.returncode == 1
+    assert done.stderr.strip() == f"c2rl: benchmark '{name}' is unknown. Known: echo, other."
+
+
+def test_outside_a_checkout_a_benchmark_says_so_in_one_line(tmp_path) -> None:
+    done = cli("bench", "pretrain", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"c2rl: tests/benchmarks is missing in {tmp_path}: benchmarks are not installed with the"
+        " package. Run `c2rl bench pretrain` in a checkout of the repository."
+    )
+
+
+def test_a_benchmark_without_a_name_is_wrong_use() -> None:
+    assert cli("bench").returncode == 2
+
+
 @pytest.mark.parametrize("name", ["load", "FeatureStore", "SignEncoder", "Translator", "Retriever"])
 def test_the_public_names_are_there(name: str) -> None:
     import c2rl

@@ -216,11 +216,20 @@ class Training(Section):
     """Largest gradient norm; null: no clipping."""
     evaluate_every: Count
     """Epochs between looks at the dev split; the last epoch is always looked at."""
+    precision: Literal["float32", "bfloat16"]
+    """Of the networks in training; weights, losses and evaluation stay float32."""
 
 
 class Pretrain(Training):
     """Stage pretrain (Sec. III-B, IV-B b)."""
 
+    objective: Literal["c2rl", "gfslt_vlp"]
+    """Eq. (3), or the baseline's: a global CLIP loss and masked text (Fig. 3)."""
+    mask_rate: Share
+    """Share of a sentence's tokens that `gfslt_vlp` masks; `c2rl` masks none."""
+    batch_norm: Literal["global"] | Annotated[int, Field(ge=2)]
+    """Clips that share batch-norm statistics: a number, 8 as on one of the paper's GPUs, or all of
+    the batch (SyncBN). With a number the result does not depend on how many GPUs there are."""
     probe_clips: Annotated[int, Field(ge=0)]
     """Dev clips translated greedily at each look; 0: none."""
 

@@ -65,20 +65,43 @@ def unpack(packed: Tensor, mask: Tensor) -> Tensor:
     return padded
 
 
-class MaskedBatchNorm(nn.BatchNorm1d):
+def mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Average the real positions of each sequence.
+
+    Args:
+        values: (B, T, C) float.
+        mask: (B, T) bool, True where real; at least one a row.
+
+    Returns:
+        (B, C) float.
+    """
+    real = mask[..., None]
+    return (values * real).sum(1) / real.sum(1)
+
+
+class MaskedBatchNorm(nn.Module):
     """Batch norm over time whose statistics come from real positions alone.
 
     Padding would shift mean and variance, so that a clip's features depended on its batch mates.
     """
 
-    def forward(self, input: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+    def __init__(self, channels: int) -> None:
+        """Build the norm.
+
+        Args:
+            channels: C.
+        """
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """Normalise the real positions.
 
         Args:
-            input: (B, T, C) float.
+            x: (B, T, C) float.
             mask: (B, T) bool, True where real.
 
         Returns:
             (B, T, C) float, 0 where padded.
         """
-        return unpack(super().forward(input[mask]), mask)
+        return unpack(self.norm(x[mask]), mask)

@@ -1,12 +1,12 @@
-"""C2RL pretraining: sign encoder, text encoder and text decoder under one loss.
+"""The networks of pretraining: sign encoder, text encoder and text decoder.
 
-Source: Sec. III-A, III-B; Fig. 2; eq. (3).
+Source: Sec. III-A; Fig. 2. What they learn from stands in `objective.py`, eq. (3).
 
 Shape letters: B clips, T frames of the longest, S frames of all clips, U tokens of the longest.
 """
 
 import math
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,6 @@ from c2rl.nn.decoder import Decoder
 from c2rl.nn.masks import Tokens
 from c2rl.nn.sign_encoder import SignEncoder
 from c2rl.nn.transformer import Encoder
-from c2rl.objectives.contrastive import info_nce
-from c2rl.objectives.language import language_loss
-from c2rl.objectives.similarity import Similarity, clcl
 from c2rl.pretrain.batches import FrameBatch
 from c2rl.video.transform import normalise, warp
 
@@ -85,31 +82,27 @@ class Pretrainer(nn.Module):
         frames = normalise(batch.frames)
         if batch.matrices is not None:
             frames = warp(frames, batch.matrices)
+        frames = frames.to(self.log_scale.dtype)
         features: Tensor = self.sign_encoder(frames, batch.mask)
         return features
 
-    def similarity(
-        self, features: Tensor, mask: Tensor, tokens: Tokens, *, sharpness: float
-    ) -> Similarity:
-        """Compare all clips with all sentences of a batch by CLCL.
+    def encode_text(self, tokens: Tokens) -> Tensor:
+        """Encode sentences.
 
         Args:
-            features: (B, T, C) float sign features.
-            mask: (B, T) bool, True where real.
             tokens: B sentences.
-            sharpness: Temperature of CLCL's inner softmax.
 
         Returns:
-            Both (B, B) matrices.
+            (B, U, C) float, 0 where padded.
         """
-        text = self.text_encoder(tokens.ids, tokens.mask)
-        return clcl(features, mask, text, tokens.mask, sharpness=sharpness)
+        text: Tensor = self.text_encoder(tokens.ids, tokens.mask)
+        return text
 
     def logits(self, features: Tensor, mask: Tensor, tokens: Tokens) -> Tensor:
-        """Predict every token from the signing and the tokens before it.
+        """Predict every token from what is read and the tokens before it.
 
         Args:
-            features: (B, T, C) float sign features.
+            features: (B, T, C) float, what the decoder reads: sign features.
             mask: (B, T) bool, True where real.
             tokens: B sentences.
 
@@ -121,65 +114,3 @@ class Pretrainer(nn.Module):
         )
         scores: Tensor = self.text_decoder(before, features, mask)
         return scores
-
-
-def objective(
-    model: Pretrainer,
-    batch: FrameBatch,
-    *,
-    alpha: float,
-    beta: float,
-    sharpness: float,
-    directions: Literal["sum", "mean"],
-    dual_mix: float,
-    duplicate_text: Literal["ignore", "mask", "positive"],
-    negatives: Literal["global"] | int,
-    smoothing: float,
-    lm_reduction: Literal["token_mean", "sentence_sum"],
-) -> dict[str, Tensor]:
-    """Compute the joint loss of a batch.
-
-    Args:
-        model: Any state.
-        batch: Clips and sentences.
-        alpha: Weight of eq. (1); at 0 the text encoder is not run.
-        beta: Weight of eq. (2); at 0 the text decoder is not run.
-        sharpness: See `clcl`.
-        directions: See `info_nce`.
-        dual_mix: See `info_nce`.
-        duplicate_text: See `info_nce`.
-        negatives: See `info_nce`.
-        smoothing: See `language_loss`.
-        lm_reduction: See `language_loss`.
-
-    Returns:
-        `loss`, `contrastive` and `language`, () float each.
-
-    Source: eq. (3).
-    """
-    features = model.encode_signs(batch)
-    contrastive = language = features.new_zeros(())
-    if alpha:
-        similarity = model.similarity(features, batch.mask, batch.tokens, sharpness=sharpness)
-        contrastive = info_nce(
-            similarity,
-            model.scale,
-            sentence_ids=batch.sentence_ids,
-            negatives=negatives,
-            duplicate_text=duplicate_text,
-            directions=directions,
-            dual_mix=dual_mix,
-        )
-    if beta:
-        language = language_loss(
-            model.logits(features, batch.mask, batch.tokens),
-            batch.tokens.ids,
-            batch.tokens.mask,
-            smoothing=smoothing,
-            reduction=lm_reduction,
-        )
-    return {
-        "loss": alpha * contrastive + beta * language,  # eq. (3)
-        "contrastive": contrastive,
-        "language": language,
-    }

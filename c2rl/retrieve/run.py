@@ -11,15 +11,17 @@ from c2rl import provenance
 from c2rl.config import RetrieveParams
 from c2rl.language import backbones
 from c2rl.language import tokenizer as language
-from c2rl.nn.masks import pad_tokens
+from c2rl.nn.masks import Tokens, pad_tokens
 from c2rl.objectives.contrastive import info_nce
-from c2rl.objectives.similarity import clcl
+from c2rl.objectives.packed import clcl_packed
+from c2rl.objectives.similarity import Similarity
 from c2rl.retrieve import index, score
 from c2rl.retrieve.model import RetrieverNetwork
 from c2rl.store.features import FeatureSplit, FeatureStore, write_feature_store
-from c2rl.training import checkpoint, optim
-from c2rl.training.batching import FeatureBatch, by_length, feature_batches, pad_features
-from c2rl.training.loop import Fitted, fit
+from c2rl.training import checkpoint, distributed, launch, optim, state
+from c2rl.training.batching import FeatureBatch, Whole, by_length, feature_batches, pad_features
+from c2rl.training.gradient_cache import Embedded, Losses
+from c2rl.training.loop import Fitted, Task, fit
 
 
 def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics: Path) -> None:
@@ -31,6 +33,10 @@ def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics
         retriever: Folder to write: weights, tokenizer, embeddings, index, ranks.
         metrics: JSON file to write.
     """
+    launch.run(_retrieve, params, features, retriever, metrics)
+
+
+def _retrieve(params: RetrieveParams, features: Path, retriever: Path, metrics: Path) -> None:
     store = FeatureStore(features)
     backbones.require(params.retrieve.backbone, "retrieve.backbone")
     train, dev = store["train"], store["dev"]
@@ -44,9 +50,13 @@ def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics
         **params.loss.kwargs("temperature", "max_scale"),
         **params.retrieve.kwargs("width", "layers", "heads", "feedforward", "dropout"),
     }
-    model = RetrieverNetwork(**config)
+    model = RetrieverNetwork(**config).to(distributed.device())
     scoring = {"sharpness": params.loss.sharpness, "mix": params.retrieve.mix}
-    fitted = _fit(params, model, train, dev, tokenizer, scoring, made_from)
+    code = provenance.hash_code("language", "nn", "objectives", "training", "retrieve")
+    scratch = provenance.scratch(made_from | {"code": code})
+    fitted = _fit(params, model, train, dev, tokenizer, scoring, scratch)
+    if not distributed.is_first():
+        return
 
     checkpoint.fill(model, fitted.best)
     model.eval()
@@ -62,6 +72,7 @@ def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics
         for name in held_out:
             provenance.write_lines(folder / f"ranks.{name}.jsonl", ranked[name].rows)
     provenance.write_json(metrics, {name: ranked[name].metrics for name in held_out})
+    state.finish(scratch, "retriever")
 
 
 class Ranked:
@@ -130,8 +141,11 @@ def embed_signs(model: RetrieverNetwork, split: FeatureSplit) -> list[Tensor]:
     """
     found: dict[int, Tensor] = {}
     for chosen in by_length(split.lengths, 64):
-        features, mask = pad_features([split[i] for i in chosen])
-        encoded = model.encode_signs(features, mask)
+        features, mask = (
+            t.to(model.log_scale.device) for t in pad_features([split[i] for i in chosen])
+        )
+        encoded = model.encode_signs(features, mask).cpu()
+        mask = mask.cpu()
         found |= {i: e[m] for i, e, m in zip(chosen, encoded, mask, strict=True)}
     return [found[i] for i in range(len(split))]
 
@@ -154,7 +168,7 @@ def embed_text(
     found: dict[int, Tensor] = {}
     for chosen in by_length([len(t) for t in encoded], 64):
         tokens = pad_tokens([encoded[i] for i in chosen])
-        text = model.encode_text(tokens)
+        text = model.encode_text(Tokens(*(t.to(model.log_scale.device) for t in tokens))).cpu()
         found |= {i: e[m] for i, e, m in zip(chosen, text, tokens.mask, strict=True)}
     return [found[i] for i in range(len(sentences))]
 
@@ -183,42 +197,64 @@ def _fit(
     dev: FeatureSplit,
     tokenizer: language.Tokenizer,
     scoring: dict[str, float],
-    made_from: dict[str, Any],
+    folder: Path,
 ) -> Fitted:
     options = params.retrieve
-    tokens = [tokenizer.encode(s) for s in train.sentences]
-    batches = feature_batches(
-        train, train.sentences, tokens, batch_size=options.batch_size, seed=params.seed
-    )
-    contrast = params.loss.kwargs("directions", "dual_mix", "duplicate_text", "negatives")
-
-    def losses(batch: FeatureBatch) -> dict[str, Tensor]:
-        signs, text = (
-            model.encode_signs(batch.features, batch.mask),
-            model.encode_text(batch.tokens),
-        )
-        similarity = clcl(
-            signs, batch.mask, text, batch.tokens.mask, sharpness=params.loss.sharpness
-        )
-        loss = info_nce(similarity, model.scale, sentence_ids=batch.sentence_ids, **contrast)
-        return {"loss": loss}
 
     def evaluate() -> dict[str, float]:
         found = rank(model, dev, tokenizer, **scoring).metrics["grouped"]
         return {"r1": (found["t2v"]["r1"] + found["v2t"]["r1"]) / 2}
 
-    groups = optim.parameter_groups(model, lr=options.lr, weight_decay=options.weight_decay)
-    return fit(
+    batches = feature_batches(
+        train,
+        train.ids,
+        train.sentences,
+        [tokenizer.encode(s) for s in train.sentences],
+        lengths=train.lengths,
+        batch_size=options.batch_size,
+        seed=params.seed,
+    )
+    task = Task(
         model,
-        batches=batches,
+        batches,
         steps=-(-len(train) // options.batch_size),
-        losses=losses,
-        items=lambda batch: len(batch.features),
-        unit="clips",
+        losses=lambda whole: _losses(params, model, whole),
+        names=("", ""),
         evaluate=evaluate,
         better=("r1", "max"),
+    )
+    groups = optim.parameter_groups(model, lr=options.lr, weight_decay=options.weight_decay)
+    return fit(
+        task,
         optimizer=optim.build(options.optimizer, groups, **options.kwargs("momentum", "nesterov")),
         seed=params.seed,
-        state=provenance.scratch(made_from),
-        **options.kwargs("epochs", "warmup", "clip_norm", "evaluate_every"),
+        folder=folder,
+        **options.kwargs("epochs", "warmup", "clip_norm", "evaluate_every", "precision"),
     )
+
+
+def _losses(params: RetrieveParams, model: RetrieverNetwork, whole: Whole) -> Losses[FeatureBatch]:
+    """Give eq. (1) over a batch, each process scoring its own clips against all sentences."""
+    contrast = params.loss.kwargs("directions", "dual_mix", "duplicate_text", "negatives")
+
+    def embed(batch: FeatureBatch) -> Embedded:
+        with distributed.autocast(params.retrieve.precision):
+            signs = model.encode_signs(batch.features, batch.mask)[batch.mask]
+            text = model.encode_text(batch.tokens)[batch.tokens.mask]
+        return signs, text
+
+    def joint(embedded: list[Embedded]) -> Tensor:
+        signs, text = (torch.cat(parts) for parts in zip(*embedded, strict=True))
+        strips = clcl_packed(
+            signs,
+            whole.own(whole.feature_lengths),
+            distributed.gather(text, whole.of_rank(whole.token_lengths)),
+            whole.token_lengths,
+            sharpness=params.loss.sharpness,
+        )
+        similarity = Similarity(*(distributed.gather(z, whole.shares) for z in strips))
+        ids = whole.sentence_ids.to(signs.device)
+        loss = info_nce(similarity, model.scale, sentence_ids=ids, **contrast)
+        return loss / distributed.size()
+
+    return Losses(embed, joint, None, (1.0, 0.0))

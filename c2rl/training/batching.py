@@ -1,10 +1,15 @@
 """Which clips share a batch, and how features and tokens become padded tensors.
 
+A batch is what one optimiser step learns from. It is cut into micro-batches, and each process takes
+some of them. Neither the cut nor a micro-batch depends on the number of processes, so one process
+and eight do the same sums.
+
 Shape letters: B clips, T feature rows of the longest, C width, U tokens of the longest.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from itertools import accumulate, pairwise
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +17,13 @@ import torch
 from torch import Tensor
 
 from c2rl.nn.masks import Tokens, mask_of, pad_tokens
+from c2rl.training import distributed
 from c2rl.video.sample import generator
+
+FEATURE_CLIPS = 16
+"""Clips of a micro-batch of features: the paper's share of one process (Sec. IV-B c)."""
+
+Micro = TypeVar("Micro")
 
 
 class Clips(Protocol):
@@ -26,6 +37,8 @@ class Clips(Protocol):
 class FeatureBatch(NamedTuple):
     """Clips' features and sentences."""
 
+    ids: list[str]
+
     features: Tensor
     """(B, T, C) float32, 0 where padded."""
     mask: Tensor
@@ -33,6 +46,40 @@ class FeatureBatch(NamedTuple):
     tokens: Tokens
     sentence_ids: Tensor
     """(B,) int64; equal where the sentences are equal."""
+
+
+class Whole(NamedTuple):
+    """What every process knows of a batch without asking: who holds what, and how long it is."""
+
+    shares: list[int]
+    """Clips of each process, in the order of the batch."""
+    feature_lengths: list[int]
+    """Feature rows of each clip of the batch."""
+    token_lengths: list[int]
+    """Tokens of each clip's sentence."""
+    sentence_ids: Tensor
+    """(N,) int64; equal where the sentences are equal."""
+    first_micro_batch: int
+    """Number, in the batch, of this process's first micro-batch."""
+
+    def of_rank(self, lengths: list[int]) -> list[int]:
+        """Add up lengths process by process."""
+        ends = [*accumulate(self.shares, initial=0)]
+        return [sum(lengths[a:b]) for a, b in pairwise(ends)]
+
+    def own(self, lengths: list[int]) -> list[int]:
+        """Take the lengths of this process's clips."""
+        rank = distributed.rank()
+        start = sum(self.shares[:rank])
+        return lengths[start : start + self.shares[rank]]
+
+
+class Step(NamedTuple, Generic[Micro]):
+    """One optimiser step's batch as one process sees it."""
+
+    micro_batches: list[Micro]
+    """This process's share; may be empty where there are more processes than micro-batches."""
+    whole: Whole
 
 
 def plan(num_clips: int, batch_size: int, *, seed: int, epoch: int) -> list[list[int]]:
@@ -50,6 +97,59 @@ def plan(num_clips: int, batch_size: int, *, seed: int, epoch: int) -> list[list
     order = generator(seed, epoch, "order").permutation(num_clips)
     parts = np.array_split(order, -(-num_clips // batch_size))
     return [part.tolist() for part in parts]
+
+
+def cut(batch: Sequence[int], lengths: Sequence[int], size: int) -> list[list[int]]:
+    """Cut a batch into micro-batches that are about equally much work.
+
+    Clips are dealt longest first, to and fro, so that each micro-batch has about the same number of
+    frames: ranks wait little for one another, and none needs much more memory than the mean.
+
+    Args:
+        batch: Positions in the split.
+        lengths: Of each clip of the split.
+        size: Most clips of a micro-batch.
+
+    Returns:
+        Positions; micro-batches differ by one clip at most.
+    """
+    number = -(-len(batch) // size)
+    dealt: list[list[int]] = [[] for _ in range(number)]
+    longest_first = sorted(batch, key=lambda i: -lengths[i])
+    for turn in range(0, len(batch), number):
+        row = longest_first[turn : turn + number]
+        for pile, clip in zip(dealt if turn // number % 2 == 0 else dealt[::-1], row, strict=False):
+            pile.append(clip)
+    return dealt
+
+
+def share(
+    micro_batches: list[list[int]],
+    feature_lengths: Sequence[int],
+    token_lengths: Sequence[int],
+    sentence_numbers: Sequence[int],
+) -> tuple[list[list[int]], Whole]:
+    """Give this process its micro-batches of a batch.
+
+    Args:
+        micro_batches: From `cut`.
+        feature_lengths: Of each clip of the split.
+        token_lengths: Of each clip's sentence.
+        sentence_numbers: From `sentence_ids`.
+
+    Returns:
+        Its micro-batches, and what it must know of the others.
+    """
+    by_rank = distributed.deal(micro_batches)
+    order = [i for micro in micro_batches for i in micro]
+    whole = Whole(
+        [sum(map(len, own)) for own in by_rank],
+        [feature_lengths[i] for i in order],
+        [token_lengths[i] for i in order],
+        torch.tensor([sentence_numbers[i] for i in order]),
+        sum(map(len, by_rank[: distributed.rank()])),
+    )
+    return by_rank[distributed.rank()], whole
 
 
 def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
@@ -83,33 +183,43 @@ def pad_features(clips: Sequence[npt.NDArray[np.float16]]) -> tuple[Tensor, Tens
 
 def feature_batches(
     clips: Clips,
+    ids: Sequence[str],
     sentences: Sequence[str],
     tokens: Sequence[Sequence[int]],
     *,
+    lengths: Sequence[int],
     batch_size: int,
     seed: int,
-) -> Callable[[int], Iterator[FeatureBatch]]:
+) -> Callable[[int, int], Iterator[Step[FeatureBatch]]]:
     """Bind the clips of a split to the batches of an epoch.
 
     Args:
         clips: (T', C) float16 each, by position; a split of a feature store.
+        ids: Of the clips.
         sentences: Of the clips.
         tokens: Of the sentences.
+        lengths: Feature rows of each clip.
         batch_size: Clips a batch.
         seed: Of the training.
 
     Returns:
-        A function from the epoch, from 0, to its batches.
+        A function from the epoch and the first step wanted, both from 0, to this process's share of
+        the batches from there on.
     """
-    numbers = sentence_ids(sentences)
+    numbers, token_lengths = sentence_ids(sentences), [len(t) for t in tokens]
 
-    def batches(epoch: int) -> Iterator[FeatureBatch]:
-        for chosen in plan(len(sentences), batch_size, seed=seed, epoch=epoch):
-            yield FeatureBatch(
-                *pad_features([clips[i] for i in chosen]),
-                pad_tokens([tokens[i] for i in chosen]),
-                torch.tensor([numbers[i] for i in chosen]),
-            )
+    def micro_batch(chosen: list[int]) -> FeatureBatch:
+        return FeatureBatch(
+            [ids[i] for i in chosen],
+            *pad_features([clips[i] for i in chosen]),
+            pad_tokens([tokens[i] for i in chosen]),
+            torch.tensor([numbers[i] for i in chosen]),
+        )
+
+    def batches(epoch: int, start: int) -> Iterator[Step[FeatureBatch]]:
+        for batch in plan(len(sentences), batch_size, seed=seed, epoch=epoch)[start:]:
+            own, whole = share(cut(batch, lengths, FEATURE_CLIPS), lengths, token_lengths, numbers)
+            yield Step([distributed.to_device(micro_batch(chosen)) for chosen in own], whole)
 
     return batches
 

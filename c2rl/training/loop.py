@@ -1,197 +1,264 @@
 """One training loop for pretraining, translation and retrieval; it knows no task."""
 
 import math
-import shutil
+import os
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from signal import Signals
+from typing import Any, Generic, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from c2rl.provenance import fingerprint
-from c2rl.training import checkpoint, optim
+from c2rl.training import distributed, optim, state
+from c2rl.training.batching import Step, Whole
+from c2rl.training.checkpoint import Weights, copy_weights
+from c2rl.training.gradient_cache import Losses, MicroBatch, RunningStatistics, backward
+from c2rl.training.launch import SIGNALS, Stop
+from c2rl.training.meter import Meter, peak_rate
 
-Batch = TypeVar("Batch")
-Losses = dict[str, Tensor]
-"""`loss` is what is minimised; the others are its parts, for the log."""
+PATIENCE = 3
+"""Steps in a row whose loss or gradient is not finite before a training gives up."""
 
 
 class Fitted(NamedTuple):
     """A finished training."""
 
-    best: checkpoint.Weights
+    best: Weights
     """Weights of the best epoch."""
-    last: checkpoint.Weights
+    last: Weights
     """Weights after the last epoch."""
     best_epoch: int
     """From 1."""
     history: list[dict[str, float]]
-    """One entry an epoch: means of the losses, and the evaluation where there was one."""
+    """One entry an epoch: means of the losses, steps skipped, and the evaluation where there was
+    one."""
 
 
-class Meter:
-    """Means of losses, speed and the share of time that was spent waiting for data."""
+class Task(NamedTuple, Generic[MicroBatch]):
+    """What is trained, in terms that the loop understands."""
 
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.sums: dict[str, float] = {}
-        self.steps = self.items = 0
-        self.waited = 0.0
-        self.began = time.perf_counter()
-
-    def add(self, losses: Losses, items: int, waited: float) -> None:
-        """Count one step."""
-        for name, value in losses.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value.detach())
-        self.steps, self.items, self.waited = (
-            self.steps + 1,
-            self.items + items,
-            self.waited + waited,
-        )
-
-    def means(self) -> dict[str, float]:
-        """Give the mean of each loss."""
-        return {name: total / self.steps for name, total in self.sums.items()}
-
-    def line(self, unit: str) -> str:
-        """Describe the interval in one line."""
-        took = time.perf_counter() - self.began
-        parts = "  ".join(f"{name} {value:.3f}" for name, value in self.means().items())
-        return (
-            f"{parts}  {self.items / took:.0f} {unit}/s  data wait {100 * self.waited / took:.0f} %"
-        )
+    model: nn.Module
+    batches: Callable[[int, int], Iterator[Step[MicroBatch]]]
+    """Epoch and first step, both from 0, to this process's share of the batches from there on."""
+    steps: int
+    """Batches an epoch, the same in every process."""
+    losses: Callable[[Whole], Losses[MicroBatch]]
+    """What is minimised on a batch."""
+    names: tuple[str, str]
+    """Of the joint and the own loss, for the log; empty for one that the task does not have."""
+    evaluate: Callable[[], dict[str, float]]
+    """Scores of the dev split; called in evaluation mode, without gradients, by one process."""
+    better: tuple[str, Literal["min", "max"]]
+    """Score that chooses the best epoch, and which way is better."""
+    unit: str = "rows"
+    """What a feature row is called in the log."""
+    flops_per_row: float = 0.0
+    """Operations of a training step for each feature row; 0: the log tells no MFU."""
+    room: float = math.inf
+    """Feature rows whose graphs may be held at once (`gradient_cache.backward`)."""
 
 
 def fit(
-    model: nn.Module,
+    task: Task[MicroBatch],
     *,
-    batches: Callable[[int], Iterable[Batch]],
-    steps: int,
-    losses: Callable[[Batch], Losses],
-    items: Callable[[Batch], int],
-    unit: str,
-    evaluate: Callable[[], dict[str, float]],
-    better: tuple[str, Literal["min", "max"]],
     optimizer: torch.optim.Optimizer,
     epochs: int,
     warmup: float,
     clip_norm: float | None,
     evaluate_every: int,
+    precision: Literal["float32", "bfloat16"],
     seed: int,
-    state: Path,
+    folder: Path,
 ) -> Fitted:
     """Train a model and keep its best and last weights.
 
-    The weights after an epoch depend on seed and data alone: dropout is seeded anew each step, so a
-    training that was killed and goes on equals one that was not.
+    The weights after a step depend on seed and data alone: sampling, augmentation and dropout are
+    pure functions of (seed, epoch or step, clip or micro-batch). So a training that was killed ends
+    as one that was not, and several processes compute what one computes.
 
     Args:
-        model: In place.
-        batches: Gives the batches of an epoch, from 0.
-        steps: Batches an epoch.
-        losses: One step's losses; `loss` is minimised.
-        items: Counts what the speed is told in.
-        unit: Its name: frames or clips.
-        evaluate: Scores of the dev split, called in evaluation mode without gradients.
-        better: Score that chooses the best epoch, and which way is better.
+        task: What is trained.
         optimizer: Over `parameter_groups`.
         epochs: To train.
         warmup: Share of steps with rising rate.
         clip_norm: Largest gradient norm, or None.
         evaluate_every: Epochs between evaluations.
+        precision: Of the task's networks; told here for the log's MFU alone.
         seed: Of the training.
-        state: Scratch folder of this very training; removed at the end.
+        folder: Scratch folder of this very training; `state.finish` tidies it.
 
     Returns:
         Best and last weights and the history.
 
     Raises:
-        ValueError: If the loss is not finite.
+        ValueError: If loss or gradient is not finite several times in a row.
+        SystemExit: After SIGTERM, SIGINT or SIGUSR1, once the step is done and saved.
     """
-    resumed = checkpoint.load_state(state, model, optimizer)
-    done, rest, best = resumed or (0, {"history": [], "best_epoch": 0}, {})
-    history: list[dict[str, float]] = rest["history"]
-    best_epoch: int = rest["best_epoch"]
-    if done:
-        print(f"going on after epoch {done} of {epochs}", flush=True)
-    for epoch in range(done, epochs):
-        model.train()
-        meter = Meter()
-        _epoch(
-            model,
-            batches(epoch),
-            epoch,
-            epochs,
-            steps,
+    path = distributed.as_first_says(state.newest(folder) if distributed.is_first() else None)
+    progress, best = state.load(path, task.model, optimizer) if path else (state.Progress(), {})
+    if path and distributed.is_first():
+        print(f"going on after epoch {progress.epoch}, step {progress.step}", flush=True)
+    rate = distributed.size() * peak_rate(getattr(torch, precision)) if task.flops_per_row else 0.0
+    with Stop() as stop:
+        run = _Run(task, optimizer, epochs, warmup, clip_norm, seed, folder, rate, stop)
+        while progress.epoch < epochs:
+            progress = run.epoch(progress, best)
+            entry: dict[str, float] = {
+                "epoch": progress.epoch,
+                **_means(progress.sums),
+                "skipped": progress.sums.get("skipped", 0.0),
+            }
+            if progress.epoch % evaluate_every == 0 or progress.epoch == epochs:
+                entry |= _evaluate(task, progress.epoch, epochs)
+            history = [*progress.history, entry]
+            progress = progress._replace(history=history, sums={})
+            if _is_better(history, progress.best_epoch, *task.better):
+                best = copy_weights(task.model)
+                progress = progress._replace(best_epoch=progress.epoch)
+            run.save(progress, best)
+    return Fitted(best, copy_weights(task.model), progress.best_epoch, progress.history)
+
+
+class _Run(NamedTuple, Generic[MicroBatch]):
+    """A training in progress."""
+
+    task: Task[MicroBatch]
+    optimizer: torch.optim.Optimizer
+    epochs: int
+    warmup: float
+    clip_norm: float | None
+    seed: int
+    folder: Path
+    rate: float
+    stop: Stop
+
+    def save(self, progress: state.Progress, best: Weights) -> None:
+        """Save where the training stands, if this process writes."""
+        if distributed.is_first():
+            state.save(self.folder, progress, self.task.model, self.optimizer, best)
+
+    def epoch(self, progress: state.Progress, best: Weights) -> state.Progress:
+        """Do what is left of an epoch; say so every half minute and save every few minutes."""
+        task, epoch = self.task, progress.epoch
+        task.model.train()
+        spoke = saved = asked = time.perf_counter()
+        meter = Meter(flops_per_row=task.flops_per_row, rate=self.rate, unit=task.unit)
+        sums = dict(progress.sums)
+        for step in task.batches(epoch, progress.step):
+            waited = time.perf_counter() - asked
+            signal = self._step(step, epoch * task.steps + progress.step, sums, meter, waited)
+            progress = progress._replace(step=progress.step + 1, sums=dict(sums))
+            now = time.perf_counter()
+            if distributed.is_first() and (progress.step == task.steps or now - spoke > 30):
+                spoke = now
+                where = f"epoch {epoch + 1}/{self.epochs}  step {progress.step}/{task.steps}"
+                print(f"{where}  {meter.line(_means(sums))}", flush=True)
+            if signal or now - saved > 60 * float(os.environ.get("C2RL_SAVE_MINUTES", "10")):
+                saved = now
+                self.save(progress, best)
+            if signal:
+                if distributed.is_first():
+                    print(f"{signal.name} came: saved; the next run goes on here", flush=True)
+                raise SystemExit(128 + signal)
+            asked = time.perf_counter()
+        return progress._replace(epoch=epoch + 1, step=0)
+
+    def _step(
+        self,
+        step: Step[MicroBatch],
+        number: int,
+        sums: dict[str, float],
+        meter: Meter,
+        waited: float,
+    ) -> Signals | None:
+        """Learn from one batch; give the signal that any process has heard."""
+        task, whole = self.task, step.whole
+        losses, statistics = task.losses(whole), RunningStatistics(task.model)
+        self.optimizer.zero_grad(set_to_none=True)
+        share = backward(
+            step.micro_batches,
             losses,
-            items,
-            unit,
-            optimizer,
-            warmup,
-            clip_norm,
-            seed,
-            meter,
+            room=task.room,
+            statistics=statistics,
+            seed=(self.seed, number),
+            first=whole.first_micro_batch,
         )
-        entry: dict[str, float] = {"epoch": epoch + 1, **meter.means()}
-        if (epoch + 1) % evaluate_every == 0 or epoch + 1 == epochs:
-            model.eval()
-            with torch.no_grad():
-                entry |= {f"dev_{name}": value for name, value in evaluate().items()}
-            shown = "  ".join(f"{k} {v:.3f}" for k, v in entry.items() if k.startswith("dev_"))
-            print(f"epoch {epoch + 1}/{epochs}  {shown}", flush=True)
-        history.append(entry)
-        if _is_better(history, best_epoch, *better):
-            best, best_epoch = checkpoint.copy_weights(model), epoch + 1
-        rest = {"history": history, "best_epoch": best_epoch}
-        checkpoint.save_state(state, epoch + 1, model, optimizer, rest, best)
-    last = checkpoint.copy_weights(model)
-    shutil.rmtree(state, ignore_errors=True)
-    return Fitted(best, last, best_epoch, history)
+        distributed.sum_gradients(task.model)
+        gradients = [p.grad for p in task.model.parameters() if p.grad is not None]
+        norm = float(nn.utils.get_total_norm(gradients))
+        heard = [float(self.stop.signal() == s) for s in SIGNALS]
+        padding = float(sum(micro_batch.mask.numel() for micro_batch in step.micro_batches))
+        joint, own, padded, waited, *heard = distributed.total(
+            [float(share.joint), float(share.own), padding, waited, *heard]
+        )
+        loss = losses.weights[0] * joint + losses.weights[1] * own
+        if math.isfinite(loss) and math.isfinite(norm):
+            statistics.commit()
+            self._update(number, norm)
+            named = zip(task.names, (joint, own), strict=True)
+            _count(sums, {"loss": loss, **{name: value for name, value in named if name}})
+        else:
+            statistics.rewind()
+            _skip(sums, step, number, loss, norm)
+        meter.add(len(whole.feature_lengths), sum(whole.feature_lengths), padded, waited)
+        return next((s for s, count in zip(SIGNALS, heard, strict=True) if count), None)
+
+    def _update(self, number: int, norm: float) -> None:
+        """Move the weights."""
+        if self.clip_norm is not None:
+            parameters = self.task.model.parameters()
+            nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, torch.tensor(norm))
+        share = optim.share_of_peak(number, self.epochs * self.task.steps, self.warmup)
+        optim.set_lr(self.optimizer, share)
+        self.optimizer.step()
 
 
-def _epoch(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    epoch: int,
-    epochs: int,
-    steps: int,
-    losses: Callable[[Batch], Losses],
-    items: Callable[[Batch], int],
-    unit: str,
-    optimizer: torch.optim.Optimizer,
-    warmup: float,
-    clip_norm: float | None,
-    seed: int,
-    meter: Meter,
+def _count(sums: dict[str, float], losses: dict[str, float]) -> None:
+    for name, value in losses.items():
+        sums[name] = sums.get(name, 0.0) + value
+    sums["steps"] = sums.get("steps", 0.0) + 1
+    sums["in_a_row"] = 0.0
+
+
+def _skip(
+    sums: dict[str, float], step: Step[MicroBatch], number: int, loss: float, norm: float
 ) -> None:
-    """Run one epoch and print a line at its end and every half minute."""
-    asked = spoke = time.perf_counter()
-    for number, batch in enumerate(batches):
-        waited = time.perf_counter() - asked
-        step = epoch * steps + number
-        torch.manual_seed(int(fingerprint([seed, step]), 16) % 2**63)
-        found = losses(batch)
-        if not math.isfinite(float(found["loss"].detach())):
-            raise ValueError(
-                f"the loss of epoch {epoch + 1}, step {number + 1} is not finite:"
-                " lower the learning rate"
-            )
-        optim.set_lr(optimizer, optim.share_of_peak(step, epochs * steps, warmup))
-        optimizer.zero_grad(set_to_none=True)
-        found["loss"].backward()  # type: ignore[no-untyped-call]
-        if clip_norm is not None:
-            nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
-        optimizer.step()
-        meter.add(found, items(batch), waited)
-        asked = time.perf_counter()
-        if number + 1 == steps or asked - spoke > 30:
-            spoke = asked
-            print(
-                f"epoch {epoch + 1}/{epochs}  step {number + 1}/{steps}  {meter.line(unit)}",
-                flush=True,
-            )
+    """Tell which clips a step was skipped for; give up after a few in a row."""
+    ids = [id_ for micro_batch in step.micro_batches for id_ in micro_batch.ids]
+    print(
+        f"step {number + 1} is skipped: loss {loss:g}, gradient norm {norm:g}; process"
+        f" {distributed.rank()} held the clips {', '.join(ids)}",
+        file=sys.stderr,
+        flush=True,
+    )
+    sums["skipped"] = sums.get("skipped", 0.0) + 1
+    sums["in_a_row"] = sums.get("in_a_row", 0.0) + 1
+    if sums["in_a_row"] >= PATIENCE:
+        raise ValueError(
+            f"{PATIENCE} steps in a row had a loss or gradient that is not finite (their clips are"
+            " named above): lower the learning rate, or look at the clips"
+        )
+
+
+def _means(sums: dict[str, float]) -> dict[str, float]:
+    """Give the mean of each loss over the steps that counted."""
+    steps = sums.get("steps", 0.0) or math.nan
+    return {n: v / steps for n, v in sums.items() if n not in ("steps", "skipped", "in_a_row")}
+
+
+def _evaluate(task: Task[MicroBatch], epoch: int, epochs: int) -> dict[str, float]:
+    """Look at the dev split in the first process; the others wait for what it says."""
+    scores: dict[str, float] = {}
+    if distributed.is_first():
+        task.model.eval()
+        with torch.no_grad():
+            scores = {f"dev_{name}": value for name, value in task.evaluate().items()}
+        shown = "  ".join(f"{name} {value:.3f}" for name, value in scores.items())
+        print(f"epoch {epoch}/{epochs}  {shown}", flush=True)
+    return distributed.as_first_says(scores)
 
 
 def _is_better(

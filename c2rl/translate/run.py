@@ -1,7 +1,7 @@
 """Stage translate: feature store to translator, predictions and scores (Sec. III-C a)."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -12,9 +12,10 @@ from c2rl.language import tokenizer as language
 from c2rl.nn.search import Hypothesis
 from c2rl.objectives.language import language_loss
 from c2rl.store.features import FeatureSplit, FeatureStore
-from c2rl.training import checkpoint, optim
-from c2rl.training.batching import FeatureBatch, by_length, feature_batches, pad_features
-from c2rl.training.loop import Fitted, fit
+from c2rl.training import checkpoint, distributed, launch, optim, state
+from c2rl.training.batching import FeatureBatch, Whole, by_length, feature_batches, pad_features
+from c2rl.training.gradient_cache import Embedded, Losses
+from c2rl.training.loop import Fitted, Task, fit
 from c2rl.translate import score
 from c2rl.translate.model import TranslatorNetwork
 
@@ -28,6 +29,10 @@ def translate(params: TranslateParams, *, features: Path, translator: Path, metr
         translator: Folder to write: weights, tokenizer, predictions.
         metrics: JSON file to write.
     """
+    launch.run(_translate, params, features, translator, metrics)
+
+
+def _translate(params: TranslateParams, features: Path, translator: Path, metrics: Path) -> None:
     store = FeatureStore(features)
     backbones.require(params.translate.backbone, "translate.backbone")
     train, dev = store["train"], store["dev"]
@@ -38,8 +43,12 @@ def translate(params: TranslateParams, *, features: Path, translator: Path, metr
     torch.manual_seed(params.seed)
     sizes = params.translate.kwargs("width", "layers", "heads", "feedforward", "dropout")
     config = {"feature_width": train.width, "vocabulary": tokenizer.size, **sizes}
-    model = TranslatorNetwork(**config)
-    fitted = _fit(params, model, train, dev, tokenizer, profile, made_from)
+    model = TranslatorNetwork(**config).to(distributed.device())
+    code = provenance.hash_code("language", "nn", "objectives", "training", "translate")
+    scratch = provenance.scratch(made_from | {"code": code})
+    fitted = _fit(params, model, train, dev, tokenizer, profile, scratch)
+    if not distributed.is_first():
+        return
 
     checkpoint.fill(model, fitted.best)
     model.eval()
@@ -59,6 +68,7 @@ def translate(params: TranslateParams, *, features: Path, translator: Path, metr
         metrics,
         {name: _scores(found[name], store[name], train, tokenizer, profile) for name in held_out},
     )
+    state.finish(scratch, "translator")
 
 
 def _fit(
@@ -68,7 +78,7 @@ def _fit(
     dev: FeatureSplit,
     tokenizer: language.Tokenizer,
     profile: str,
-    made_from: dict[str, Any],
+    folder: Path,
 ) -> Fitted:
     options = params.translate
     groups = optim.parameter_groups(
@@ -77,15 +87,6 @@ def _fit(
         weight_decay=options.weight_decay,
         other_lr={"projection.": options.projection_lr},
     )
-    tokens = [tokenizer.encode(s) for s in train.sentences]
-    batches = feature_batches(
-        train, train.sentences, tokens, batch_size=options.batch_size, seed=params.seed
-    )
-
-    def losses(batch: FeatureBatch) -> dict[str, torch.Tensor]:
-        logits = model(batch.features, batch.mask, batch.tokens)
-        ids, mask = batch.tokens
-        return {"loss": language_loss(logits, ids, mask, smoothing=options.smoothing)}
 
     def evaluate() -> dict[str, float]:
         greedy = {"beams": 1, "length_penalty": 1.0, "max_length": options.max_length}
@@ -93,20 +94,52 @@ def _fit(
         ours = [tokenizer.decode(found[id_][0].tokens) for id_ in dev.ids]
         return {"bleu4": score.bleu(ours, dev.sentences, profile)}
 
-    return fit(
+    batches = feature_batches(
+        train,
+        train.ids,
+        train.sentences,
+        [tokenizer.encode(s) for s in train.sentences],
+        lengths=train.lengths,
+        batch_size=options.batch_size,
+        seed=params.seed,
+    )
+    task = Task(
         model,
-        batches=batches,
+        batches,
         steps=-(-len(train) // options.batch_size),
-        losses=losses,
-        items=lambda batch: len(batch.features),
-        unit="clips",
+        losses=lambda whole: _losses(
+            model, whole, smoothing=options.smoothing, precision=options.precision
+        ),
+        names=("", ""),
         evaluate=evaluate,
         better=("bleu4", "max"),
+    )
+    return fit(
+        task,
         optimizer=optim.build(options.optimizer, groups, **options.kwargs("momentum", "nesterov")),
         seed=params.seed,
-        state=provenance.scratch(made_from),
-        **options.kwargs("epochs", "warmup", "clip_norm", "evaluate_every"),
+        folder=folder,
+        **options.kwargs("epochs", "warmup", "clip_norm", "evaluate_every", "precision"),
     )
+
+
+def _losses(
+    model: TranslatorNetwork,
+    whole: Whole,
+    *,
+    smoothing: float,
+    precision: Literal["float32", "bfloat16"],
+) -> Losses[FeatureBatch]:
+    """Give the token mean of eq. (2) over a batch, micro-batch by micro-batch."""
+
+    def own(batch: FeatureBatch, embedded: Embedded) -> torch.Tensor:
+        with distributed.autocast(precision):
+            logits = model(embedded[0], batch.mask, batch.tokens)
+        ids, mask = batch.tokens
+        part = int(mask.sum()) / sum(whole.token_lengths)
+        return language_loss(logits, ids, mask, smoothing=smoothing) * part
+
+    return Losses(lambda batch: (batch.features,), None, own, (0.0, 1.0))
 
 
 def _generate(
@@ -119,7 +152,9 @@ def _generate(
     found: dict[str, list[Hypothesis]] = {}
     with torch.no_grad():
         for chosen in by_length(split.lengths, 32):
-            features, mask = pad_features([split[i] for i in chosen])
+            features, mask = (
+                t.to(distributed.device()) for t in pad_features([split[i] for i in chosen])
+            )
             hypotheses = model.generate(features, mask, **search)
             found |= {split.ids[i]: own for i, own in zip(chosen, hypotheses, strict=True)}
     return {id_: found[id_] for id_ in split.ids}

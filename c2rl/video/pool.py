@@ -43,17 +43,18 @@ def num_workers() -> int:
     """Tell how many processes decode; it changes speed only.
 
     Returns:
-        Environment variable `C2RL_WORKERS`, or the number of cores.
+        Environment variable `C2RL_WORKERS`, or the number of cores. 0 is one as well: a broken
+        video must not take this process with it.
 
     Raises:
-        ValueError: If the variable is no positive number.
+        ValueError: If the variable is no number.
     """
     text = os.environ.get("C2RL_WORKERS", "")
     if not text:
         return os.cpu_count() or 1
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f"C2RL_WORKERS is '{text}', expected a number of processes, 1 or more.")
-    return int(text)
+    if not text.isdecimal():
+        raise ValueError(f"C2RL_WORKERS is '{text}', expected a number, 0 or more.")
+    return max(1, int(text))
 
 
 def memory_limit() -> int:
@@ -63,7 +64,7 @@ def memory_limit() -> int:
         Environment variable `C2RL_DECODE_MEMORY`, given in GB, or 4 GB; in bytes.
 
     Raises:
-        ValueError: If the variable is no positive number.
+        ValueError: If the variable is no number.
     """
     text = os.environ.get("C2RL_DECODE_MEMORY", "4")
     try:

@@ -71,6 +71,24 @@ def at_inference(
     return [int(number) for number in sample(frames, keep)]
 
 
+def count(
+    num_frames: int, fps: float, *, keep: float, target_fps: float | None, cap: int | None
+) -> int:
+    """Count the frames of a clip that the encoder sees, in training as at inference.
+
+    Args:
+        num_frames: Native frames of the clip.
+        fps: Native frames per second; 0 where unknown.
+        keep: Share of frames kept; k in the paper.
+        target_fps: See `candidates`.
+        cap: See `candidates`.
+
+    Returns:
+        T' = max(1, floor(keep * T + 0.5)), T being the number of candidates.
+    """
+    return len(segments(len(candidates(num_frames, fps, target_fps=target_fps, cap=cap)), keep)[0])
+
+
 def segments(num_frames: int, keep: float) -> tuple[Indices, Indices]:
     """Split a clip into m = max(1, floor(keep * T + 0.5)) consecutive segments.
 

@@ -142,10 +142,16 @@ def _curves(found: Inputs) -> list[Picture]:
         Curve("language, dev", "dev_language"),
     )
     probes = (Curve("clips matched (recall)", "dev_recall"), Curve("words right", "dev_words"))
+    reads = (
+        Curve("inside their sign", "dev_alignment"),
+        Curve("all signed frames alike", "dev_alignment_signing"),
+        Curve("all frames alike", "dev_alignment_chance"),
+    )
     charts = [
         plots.curves(pretrain, "Pretraining: loss", "loss", loss),
         plots.curves(pretrain, "Pretraining: parts of the loss", "loss", parts),
         plots.curves(pretrain, "Pretraining: dev probes", "per cent", probes),
+        plots.curves(pretrain, "Pretraining: what words read, dev", "per cent", reads),
         plots.curves(translate, "Translation: train loss", "loss", loss),
         plots.curves(translate, "Translation: dev BLEU-4", "BLEU-4", [Curve("dev", "dev_bleu4")]),
         plots.curves(retrieve, "Retrieval: dev R@1", "per cent", [Curve("dev", "dev_r1")]),

@@ -58,8 +58,8 @@ class RunningStatistics:
         """Find the batch norms of a model, and remember where they stand."""
         norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         self._places = [(norm, n) for norm in norms for n in ("running_mean", "running_var")]
-        self._before = [norm.get_buffer(name) for norm, name in self._places]
-        self._counts = [(norm, norm.get_buffer("num_batches_tracked")) for norm in norms]
+        self._before = [norm.get_buffer(name).clone() for norm, name in self._places]
+        self._counts = [(norm, norm.get_buffer("num_batches_tracked").clone()) for norm in norms]
         self._sums = [torch.zeros_like(before) for before in self._before]
         self._seen: set[int] = set()
 

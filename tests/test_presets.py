@@ -89,3 +89,17 @@ def test_every_difference_of_the_default_is_commented() -> None:
             lines = next(b for b in block if b.startswith(f"{section}:")).splitlines()
             line = next(x for x in lines if x.strip().startswith(f"{name}:"))
             assert "# paper:" in line, f"{key} differs from the paper without saying so"
+
+
+def test_every_open_point_of_stage_one_is_a_key_or_a_decision_that_is_told() -> None:
+    """Rows 1 to 25 of the ambiguity register, in pipeline/README.md."""
+    text = (ROOT / "pipeline/README.md").read_text(encoding="utf-8")
+    table = text[text.index("## The paper's open points") :]
+    rows = re.findall(r"^\| ([\d, –]+) \|(.*)\|$", table, re.MULTILINE)
+    numbers = {int(n) for cell, _ in rows for n in re.findall(r"\d+", cell)}
+    assert numbers == set(range(1, 26))
+    named = {key for _, row in rows for key in re.findall(r"`((?:[a-z_]+\.)+[a-z_*]+)`", row)}
+    known = config.leaves(config.Params)
+    for key in named:
+        prefix = key.removesuffix("*")
+        assert any(leaf == key or leaf.startswith(prefix) for leaf in known), key

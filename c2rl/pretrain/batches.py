@@ -143,14 +143,20 @@ class FrameBatches:
             number = self.numbers[i]
             row = self.rows[i]
             rng = None if epoch is None else generator(self._seed, epoch, row.clip.id)
-            clip = transform.view(
-                self.store.reader(number),
-                row.num_frames,
-                row.fps,
-                side=self._side,
-                rng=rng,
-                **self.sampling,
-            )
+            try:
+                clip = transform.view(
+                    self.store.reader(number),
+                    row.num_frames,
+                    row.fps,
+                    side=self._side,
+                    rng=rng,
+                    **self.sampling,
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"{self.store.path}: clip {row.clip.id}: {error}. Delete the store and run"
+                    " `dvc repro prepare`."
+                ) from None
             if rng is not None and self._augment == "strong":
                 clip = transform.tint(clip, rng)
             clips.append(clip)

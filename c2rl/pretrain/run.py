@@ -31,7 +31,10 @@ def pretrain(params: PretrainParams, *, frames: Path, encoder: Path, metrics: Pa
         encoder: Folder to write: weights, configuration, tokenizer, history.
         metrics: JSON file to write.
     """
-    launch.run(_pretrain, params, frames, encoder, metrics)
+    options = params.pretrain
+    least = 1 if options.batch_norm == "global" else options.batch_norm
+    most = -(-options.batch_size // least)
+    launch.run(_pretrain, params, frames, encoder, metrics, most=most)
 
 
 def _pretrain(params: PretrainParams, frames: Path, encoder: Path, metrics: Path) -> None:

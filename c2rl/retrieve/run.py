@@ -19,7 +19,14 @@ from c2rl.retrieve import index, score
 from c2rl.retrieve.model import RetrieverNetwork
 from c2rl.store.features import FeatureSplit, FeatureStore, write_feature_store
 from c2rl.training import checkpoint, distributed, launch, optim, state
-from c2rl.training.batching import FeatureBatch, Whole, by_length, feature_batches, pad_features
+from c2rl.training.batching import (
+    FEATURE_CLIPS,
+    FeatureBatch,
+    Whole,
+    by_length,
+    feature_batches,
+    pad_features,
+)
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
 
@@ -33,7 +40,8 @@ def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics
         retriever: Folder to write: weights, tokenizer, embeddings, index, ranks.
         metrics: JSON file to write.
     """
-    launch.run(_retrieve, params, features, retriever, metrics)
+    most = -(-params.retrieve.batch_size // FEATURE_CLIPS)
+    launch.run(_retrieve, params, features, retriever, metrics, most=most)
 
 
 def _retrieve(params: RetrieveParams, features: Path, retriever: Path, metrics: Path) -> None:

@@ -78,7 +78,7 @@ class Step(NamedTuple, Generic[Micro]):
     """One optimiser step's batch as one process sees it."""
 
     micro_batches: list[Micro]
-    """This process's share; may be empty where there are more processes than micro-batches."""
+    """This process's share, one at least."""
     whole: Whole
 
 
@@ -139,8 +139,16 @@ def share(
 
     Returns:
         Its micro-batches, and what it must know of the others.
+
+    Raises:
+        ValueError: If there are fewer micro-batches than processes.
     """
     by_rank = distributed.deal(micro_batches)
+    if not all(by_rank):
+        raise ValueError(
+            f"a batch has {len(micro_batches)} micro-batches for {len(by_rank)} processes: lower"
+            " C2RL_DEVICES, or give a larger batch_size"
+        )
     order = [i for micro in micro_batches for i in micro]
     whole = Whole(
         [sum(map(len, own)) for own in by_rank],

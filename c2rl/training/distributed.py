@@ -78,7 +78,7 @@ def deal(items: Sequence[Item]) -> list[list[Item]]:
         items: In an order that all processes agree on.
 
     Returns:
-        The share of each process; some are empty where there are fewer items than processes.
+        The share of each process; none is empty unless there are fewer items than processes.
     """
     ends = np.linspace(0, len(items), size() + 1).round().astype(int).tolist()
     return [list(items[a:b]) for a, b in pairwise(ends)]

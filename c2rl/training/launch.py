@@ -4,6 +4,7 @@
 already. None of this changes a result, so none of it is a parameter.
 """
 
+import math
 import multiprocessing
 import os
 import re
@@ -28,12 +29,13 @@ _GRACE_S = 60.0
 """How long the other processes may take to end after one has failed."""
 
 
-def run(work: Callable[..., None], *arguments: Any) -> None:
+def run(work: Callable[..., None], *arguments: Any, most: float = math.inf) -> None:
     """Do a training in as many processes as the environment says.
 
     Args:
         work: A module's function; all its collectives are entered by every process.
         arguments: Its arguments; can be sent to another process.
+        most: Micro-batches of a batch: more processes would have nothing to do.
 
     Raises:
         ValueError: If `C2RL_DEVICES` asks for what is not there, or a process failed.
@@ -46,6 +48,9 @@ def run(work: Callable[..., None], *arguments: Any) -> None:
             work(*arguments)
         return
     wanted = num_devices()
+    if wanted > most:
+        print(f"C2RL_DEVICES is {wanted}, but a batch has {most:g} micro-batches: {most:g} will do")
+        wanted = int(most)
     if wanted == 1:
         work(*arguments)
     else:

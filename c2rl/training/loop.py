@@ -100,7 +100,10 @@ def fit(
     path = distributed.as_first_says(state.newest(folder) if distributed.is_first() else None)
     progress, best = state.load(path, task.model, optimizer) if path else (state.Progress(), {})
     if path and distributed.is_first():
-        print(f"going on after epoch {progress.epoch}, step {progress.step}", flush=True)
+        is_done = progress.epoch == epochs
+        told = f"this training is finished in {folder}; delete that to train anew"
+        going = f"going on after epoch {progress.epoch}, step {progress.step}"
+        print(told if is_done else going, flush=True)
     rate = distributed.size() * peak_rate(getattr(torch, precision)) if task.flops_per_row else 0.0
     with Stop() as stop:
         run = _Run(task, optimizer, epochs, warmup, clip_norm, seed, folder, rate, stop)

@@ -13,7 +13,14 @@ from c2rl.nn.search import Hypothesis
 from c2rl.objectives.language import language_loss
 from c2rl.store.features import FeatureSplit, FeatureStore
 from c2rl.training import checkpoint, distributed, launch, optim, state
-from c2rl.training.batching import FeatureBatch, Whole, by_length, feature_batches, pad_features
+from c2rl.training.batching import (
+    FEATURE_CLIPS,
+    FeatureBatch,
+    Whole,
+    by_length,
+    feature_batches,
+    pad_features,
+)
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
 from c2rl.translate import score
@@ -29,7 +36,8 @@ def translate(params: TranslateParams, *, features: Path, translator: Path, metr
         translator: Folder to write: weights, tokenizer, predictions.
         metrics: JSON file to write.
     """
-    launch.run(_translate, params, features, translator, metrics)
+    most = -(-params.translate.batch_size // FEATURE_CLIPS)
+    launch.run(_translate, params, features, translator, metrics, most=most)
 
 
 def _translate(params: TranslateParams, features: Path, translator: Path, metrics: Path) -> None:

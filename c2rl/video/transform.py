@@ -31,8 +31,14 @@ def decode(frames: Sequence[npt.NDArray[np.uint8]]) -> Tensor:
 
     Returns:
         (T, 3, S, S) uint8, RGB.
+
+    Raises:
+        ValueError: If a file is no image.
     """
-    images = np.stack([np.asarray(cv2.imdecode(f, cv2.IMREAD_COLOR_RGB)) for f in frames])
+    decoded = [cv2.imdecode(frame, cv2.IMREAD_COLOR_RGB) for frame in frames]
+    if broken := [number for number, image in enumerate(decoded) if image is None]:
+        raise ValueError(f"stored frame {broken[0] + 1} of {len(frames)} is no image")
+    images = np.stack([np.asarray(image) for image in decoded])
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 
 

@@ -2,7 +2,7 @@
 
     c2rl bench pretrain [--rounds 7] [--device cuda] [--json figures.json]
 
-One process, about three minutes on two idle cores. Every round runs every row of a table once, one
+One process, about five minutes on two idle cores. Every round runs every row of a table once, one
 after the other and every second round backwards, so that a slow moment of the machine hits all rows
 alike. A ratio is the time of the table's first row over a row's own, the best of all rounds each.
 `again` is the first row's code once more: what separates the two is noise, and a miss of no more
@@ -27,6 +27,8 @@ Table 4, a whole training (reading, the networks, both losses, the optimiser):
     memory     the batches lie in memory as tensors
     store      the batches are read, decompressed and cropped from a frame store on the way
 The goal is 0.95 of the speed: reading hides behind computing (in processor time: costs little).
+
+Table 5, CLCL packed beside CLCL padded, is `tests/benchmarks/clcl.py`, which tells its columns.
 """
 
 import argparse
@@ -36,6 +38,8 @@ import math
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -361,6 +365,20 @@ def end_to_end(bench: Bench, folder: Path) -> dict[str, Any]:
     return tell(f"4. Training, {bench.precision}", lines, STORE_GOAL, "")
 
 
+def clcl(bench: Bench, file: Path) -> dict[str, Any]:
+    """Compare CLCL packed with CLCL padded, by the script beside this one."""
+    print("\n5 CLCL, packed beside padded", flush=True)
+    script = Path(__file__).with_name("clcl.py")
+    options = {
+        "--rounds": max(3, bench.rounds),
+        "--threads": torch.get_num_threads(),
+        "--json": file,
+    }
+    call = [sys.executable, script, *(str(part) for pair in options.items() for part in pair)]
+    subprocess.run(call, check=True)
+    return {"table": "clcl", **json.loads(file.read_text(encoding="utf-8"))}
+
+
 def machine(bench: Bench) -> dict[str, Any]:
     """Name the processor, its instructions and the libraries."""
     found: dict[str, Any] = {"cpu": cpu_line("model name") or platform.machine()}
@@ -429,6 +447,8 @@ def main() -> None:
     tables = [*kernels(bench), padding(bench)]
     with tempfile.TemporaryDirectory() as folder:
         tables.append(end_to_end(bench, Path(folder)))
+        if options.device == "cpu":
+            tables.append(clcl(bench, Path(folder) / "clcl.json"))
     load.append(os.getloadavg()[0])
     print(f"\nload average {load[1]:.1f} after, these runs included")
     if options.json:

@@ -7,10 +7,6 @@ from small_model import batches
 from c2rl.training.batching import cut
 
 
-def first(world, **changes):
-    return next(batches(world, **changes).epoch(changes.pop("epoch", 0))).micro_batches[0]
-
-
 def test_frames_are_packed_and_none_is_padding(world) -> None:
     batch = next(batches(world).inference())
     assert len(batch.frames) == int(batch.mask.sum())
@@ -72,6 +68,25 @@ def test_more_processes_than_micro_batches_are_refused(world, monkeypatch) -> No
     monkeypatch.setattr("c2rl.training.distributed.size", lambda: 3)
     with pytest.raises(ValueError, match=r"fewer micro-batches of 3 clips.*\(3\): lower C2RL_DEV"):
         batches(world)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_stored_frame_that_is_no_image_is_told_with_its_clip(
+    world, monkeypatch, workers: str
+) -> None:
+    monkeypatch.setenv("C2RL_WORKERS", workers)
+    made = batches(world)
+    bad = made.rows[5].clip.id
+    read = made.store.read
+
+    def torn(number, indices):
+        found = read(number, indices)
+        is_bad = made.store.rows[number].clip.id == bad
+        return [f[:5] for f in found] if is_bad else found
+
+    monkeypatch.setattr(made.store, "read", torn)
+    with pytest.raises(ValueError, match=rf"clip {bad}: stored frame 1 of \d+ is no image. Delete"):
+        list(made.epoch(0))
 
 
 def test_workers_must_be_a_number(world, monkeypatch) -> None:

@@ -116,6 +116,19 @@ def test_a_wrong_number_of_devices_is_told(monkeypatch, value: str, message: str
         launch.run(print)
 
 
+def test_more_processes_than_micro_batches_are_not_started(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("C2RL_DEVICES", "4")
+    launch.run(print, "alone", most=1)
+    heard = capsys.readouterr().out.splitlines()
+    assert heard == ["C2RL_DEVICES is 4, but a batch has 1 micro-batches: 1 will do", "alone"]
+
+
+def test_synchronised_batch_norm_on_cpus_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr("c2rl.training.distributed.size", lambda: 2)
+    with pytest.raises(ValueError, match="global over several processes needs GPUs"):
+        distributed.synchronise_batch_norm(torch.nn.Sequential(torch.nn.BatchNorm2d(3)))
+
+
 def test_slurm_tells_torch_where_the_others_are() -> None:
     told = {
         "SLURM_PROCID": "5",

@@ -118,9 +118,22 @@ def test_a_run_directory_of_another_training_is_refused(tmp_path: Path) -> None:
         train(tmp_path / "other")
 
 
-def test_a_finished_training_is_not_done_again(whole, tmp_path: Path) -> None:
+def test_a_finished_training_is_not_done_again(whole, tmp_path: Path, capsys) -> None:
     train(tmp_path / "run")
     assert same(train(tmp_path / "run", before_step=until(0)), whole)
+    assert f"this training is finished in {tmp_path / 'run'}" in capsys.readouterr().out
+
+
+def test_a_finished_training_keeps_its_last_state_until_the_next_is_finished(tmp_path) -> None:
+    from c2rl.training import state
+
+    for name in ("first", "second"):
+        train(tmp_path / name)
+        state.finish(tmp_path / name, "encoder")
+    train(tmp_path / "other")
+    state.finish(tmp_path / "other", "translator")
+    assert not (tmp_path / "first").exists()
+    assert [len(list((tmp_path / n).glob("state-*"))) for n in ("second", "other")] == [1, 1]
 
 
 def broken(step: int, monkeypatch, times: int = 1) -> None:

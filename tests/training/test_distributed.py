@@ -96,6 +96,20 @@ def test_a_signal_to_the_parent_reaches_all_processes(two, tmp_path: Path) -> No
     assert last_line(run(tmp_path / "run", C2RL_DEVICES="2"))[0] == two[0]
 
 
+@pytest.mark.processes
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _SLOW, str(tmp_path / "run")],
+        env=environment(PYTHONPATH=f"{ROOT}:{ROOT / 'tests'}"), stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        next(line for line in process.stdout if "dev_error" in line)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.1)  # the step takes 0.5 s
+        process.send_signal(signal.SIGTERM)
+    assert process.returncode == -signal.SIGTERM
+
+
 _SLOW = """
 import sys, time
 from pathlib import Path

@@ -117,7 +117,9 @@ def fit(
             if progress.epoch % evaluate_every == 0 or progress.epoch == epochs:
                 entry |= _evaluate(task, progress.epoch, epochs)
             history = [*progress.history, entry]
-            progress = progress._replace(history=history, sums={})
+            # A new epoch forgives no broken batch: short ones would never come to PATIENCE.
+            in_a_row = {k: v for k, v in progress.sums.items() if k == "in_a_row"}
+            progress = progress._replace(history=history, sums=in_a_row)
             if _is_better(history, progress.best_epoch, *task.better):
                 best = copy_weights(task.model)
                 progress = progress._replace(best_epoch=progress.epoch)
@@ -206,7 +208,8 @@ class _Run(NamedTuple, Generic[MicroBatch]):
         else:
             statistics.rewind()
             _skip(sums, step, number, loss, norm)
-        meter.add(len(whole.feature_lengths), sum(whole.feature_lengths), padded, waited)
+        rows = sum(whole.feature_lengths)
+        meter.add(len(whole.feature_lengths), rows, padded, waited / distributed.size())
         return next((s for s, count in zip(SIGNALS, heard, strict=True) if count), None)
 
     def _update(self, number: int, norm: float) -> None:

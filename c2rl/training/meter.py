@@ -72,7 +72,7 @@ class Meter:
             clips: Of the batch.
             rows: Real feature rows (frames that the encoder sees) of the batch.
             padded: Rows with their padding.
-            waited: Seconds that the slowest process waited for its data.
+            waited: Seconds that a process waited for its data, in the mean.
         """
         self.clips, self.rows, self.padded = (
             self.clips + clips,

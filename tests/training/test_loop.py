@@ -190,6 +190,12 @@ def test_three_broken_batches_in_a_row_end_the_training(tmp_path: Path, monkeypa
         train(tmp_path / "run")
 
 
+def test_broken_batches_are_counted_across_epochs(tmp_path: Path, monkeypatch) -> None:
+    broken(4, monkeypatch, times=3)  # the last two of an epoch, the first of the next
+    with pytest.raises(ValueError, match="3 steps in a row"):
+        train(tmp_path / "run")
+
+
 def test_the_rate_rises_and_falls_along_a_cosine() -> None:
     shares = [optim.share_of_peak(s, 100, 0.1) for s in range(100)]
     assert shares[9] < shares[10] == 1.0

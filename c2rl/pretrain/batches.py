@@ -164,7 +164,7 @@ class FrameBatches:
                 matrices.append(transform.affine(rng).expand(len(clip), 2, 3))
         batch = FrameBatch(
             [self.rows[i].clip.id for i in chosen],
-            torch.cat(clips),
+            transform.pack(clips),
             torch.cat(matrices) if matrices else None,
             mask_of(torch.tensor([len(c) for c in clips])),
             pad_tokens([self._tokens[i] for i in chosen]),

@@ -5,11 +5,20 @@ import torch
 from small_model import batches
 
 from c2rl.training.batching import cut
+from c2rl.video.transform import pack
 
 
 def test_frames_are_packed_and_none_is_padding(world) -> None:
     batch = next(batches(world).inference())
     assert len(batch.frames) == int(batch.mask.sum())
+
+
+def test_packing_keeps_every_pixel_and_the_channels_last_in_memory() -> None:
+    stored = torch.arange(5 * 8 * 8 * 3, dtype=torch.int64).remainder(251).to(torch.uint8)
+    clips = stored.reshape(5, 8, 8, 3).permute(0, 3, 1, 2)[..., 1:7, 2:8].split([2, 3])
+    packed = pack(clips)
+    assert torch.equal(packed, torch.cat(clips))
+    assert packed.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_an_epoch_is_a_pure_function_of_seed_and_epoch(world) -> None:

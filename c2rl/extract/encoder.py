@@ -18,7 +18,7 @@ from c2rl.store.features import HIGHEST
 from c2rl.training import checkpoint
 from c2rl.video import transform
 from c2rl.video.crop import Choose, decode_clip
-from c2rl.video.sample import at_inference, candidates, segments
+from c2rl.video.sample import at_inference, count
 from c2rl.video.signer import Cropping
 
 Read = Callable[[Sequence[int]], Sequence[npt.NDArray[np.uint8]]]
@@ -65,8 +65,8 @@ class SignEncoder:
         Returns:
             T' = max(1, floor(keep * T + 0.5)).
         """
-        options = {k: self.frames[k] for k in ("target_fps", "cap")}
-        return len(segments(len(candidates(num_frames, fps, **options)), self.frames["keep"])[0])
+        options = {k: self.frames[k] for k in ("keep", "target_fps", "cap")}
+        return count(num_frames, fps, **options)
 
     @property
     def choose(self) -> Choose:

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from c2rl.training import distributed
+from c2rl.training import distributed, environment
 
 BYTES = 22.2e6
 """Activations that ResNet-18 holds for the way back, a frame of 224 x 224 in float32: counted with
@@ -27,11 +27,9 @@ def room(*, side: int, channels: int) -> float:
     Raises:
         ValueError: If the variable is no number.
     """
-    asked = os.environ.get("C2RL_FRAMES", "")
-    if asked and not asked.isdecimal():
-        raise ValueError(f"C2RL_FRAMES is '{asked}', expected a number of frames, 0 or more.")
-    if asked:
-        return int(asked)
+    asked = environment.number("C2RL_FRAMES", what="a number of frames")
+    if asked is not None:
+        return asked
     where = distributed.device()
     if where.type == "cuda":
         memory = torch.cuda.get_device_properties(where).total_memory / 2

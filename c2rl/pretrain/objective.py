@@ -151,7 +151,7 @@ def part(tokens: Tokens, whole: Whole, options: Options) -> float:
         Its share of the tokens, or of the sentences; the shares of a batch add up to 1.
     """
     if options.lm_reduction == "token_mean":
-        return int(tokens.mask.sum()) / sum(whole.token_lengths)
+        return whole.token_part(tokens.mask)
     return len(tokens.mask) / len(whole.token_lengths)
 
 

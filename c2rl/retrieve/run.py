@@ -215,10 +215,7 @@ def _fit(
 
     batches = feature_batches(
         train,
-        train.ids,
-        train.sentences,
         [tokenizer.encode(s) for s in train.sentences],
-        lengths=train.lengths,
         batch_size=options.batch_size,
         seed=params.seed,
     )

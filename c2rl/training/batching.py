@@ -27,7 +27,22 @@ Micro = TypeVar("Micro")
 
 
 class Clips(Protocol):
-    """Anything that gives a clip's features by position."""
+    """A split of features, as a feature store gives it."""
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the clips."""
+        ...
+
+    @property
+    def sentences(self) -> list[str]:
+        """Of the clips."""
+        ...
+
+    @property
+    def lengths(self) -> list[int]:
+        """Feature rows of each clip."""
+        ...
 
     def __getitem__(self, clip: int, /) -> npt.NDArray[np.float16]:
         """Give (T', C) float16."""
@@ -61,6 +76,10 @@ class Whole(NamedTuple):
     """(N,) int64; equal where the sentences are equal."""
     first_micro_batch: int
     """Number, in the batch, of this process's first micro-batch."""
+
+    def token_part(self, mask: Tensor) -> float:
+        """Tell a micro-batch's share of the batch's tokens, from the mask of its sentences."""
+        return int(mask.sum()) / sum(self.token_lengths)
 
     def of_rank(self, lengths: list[int]) -> list[int]:
         """Add up lengths process by process."""
@@ -191,11 +210,8 @@ def pad_features(clips: Sequence[npt.NDArray[np.float16]]) -> tuple[Tensor, Tens
 
 def feature_batches(
     clips: Clips,
-    ids: Sequence[str],
-    sentences: Sequence[str],
     tokens: Sequence[Sequence[int]],
     *,
-    lengths: Sequence[int],
     batch_size: int,
     seed: int,
 ) -> Callable[[int, int], Iterator[Step[FeatureBatch]]]:
@@ -203,10 +219,7 @@ def feature_batches(
 
     Args:
         clips: (T', C) float16 each, by position; a split of a feature store.
-        ids: Of the clips.
-        sentences: Of the clips.
         tokens: Of the sentences.
-        lengths: Feature rows of each clip.
         batch_size: Clips a batch.
         seed: Of the training.
 
@@ -214,7 +227,8 @@ def feature_batches(
         A function from the epoch and the first step wanted, both from 0, to this process's share of
         the batches from there on.
     """
-    numbers, token_lengths = sentence_ids(sentences), [len(t) for t in tokens]
+    ids, lengths, numbers = clips.ids, clips.lengths, sentence_ids(clips.sentences)
+    token_lengths = [len(t) for t in tokens]
 
     def micro_batch(chosen: list[int]) -> FeatureBatch:
         return FeatureBatch(
@@ -225,7 +239,7 @@ def feature_batches(
         )
 
     def batches(epoch: int, start: int) -> Iterator[Step[FeatureBatch]]:
-        for batch in plan(len(sentences), batch_size, seed=seed, epoch=epoch)[start:]:
+        for batch in plan(len(ids), batch_size, seed=seed, epoch=epoch)[start:]:
             own, whole = share(cut(batch, lengths, FEATURE_CLIPS), lengths, token_lengths, numbers)
             yield Step([distributed.to_device(micro_batch(chosen)) for chosen in own], whole)
 

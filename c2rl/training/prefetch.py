@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import torch
 
+from c2rl.training import environment
+
 Key = TypeVar("Key")
 Item = TypeVar("Item")
 
@@ -22,11 +24,9 @@ def num_workers() -> int:
     Raises:
         ValueError: If the variable is no number.
     """
-    asked = os.environ.get("C2RL_WORKERS", "")
-    if asked and not asked.isdecimal():
-        raise ValueError(f"C2RL_WORKERS is '{asked}', expected a number, 0 or more.")
-    if asked:
-        return int(asked)
+    asked = environment.number("C2RL_WORKERS", what="a number")
+    if asked is not None:
+        return asked
     processors = len(os.sched_getaffinity(0))
     return min(8, processors) if torch.cuda.is_available() else 1
 

@@ -104,10 +104,7 @@ def _fit(
 
     batches = feature_batches(
         train,
-        train.ids,
-        train.sentences,
         [tokenizer.encode(s) for s in train.sentences],
-        lengths=train.lengths,
         batch_size=options.batch_size,
         seed=params.seed,
     )
@@ -144,8 +141,7 @@ def _losses(
         with distributed.autocast(precision):
             logits = model(embedded[0], batch.mask, batch.tokens)
         ids, mask = batch.tokens
-        part = int(mask.sum()) / sum(whole.token_lengths)
-        return language_loss(logits, ids, mask, smoothing=smoothing) * part
+        return language_loss(logits, ids, mask, smoothing=smoothing) * whole.token_part(mask)
 
     return Losses(lambda batch: (batch.features,), None, own, (0.0, 1.0))
 

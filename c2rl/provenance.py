@@ -10,7 +10,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -246,7 +246,8 @@ def _commit(folder: Path, kind: str, made_from: dict[str, Any], counts: dict[str
         files[name] = {"bytes": file.stat().st_size, "blake2b": hash_file(file)}
     content = {name: entry["blake2b"] for name, entry in files.items()}
     meta = Meta(kind, fingerprint([kind, FORMAT, content]), made_from, counts, files, versions())
-    write_json(folder / "meta.json", {"format": FORMAT, **meta._asdict()})
+    told = json.loads(json.dumps({"format": FORMAT, **meta._asdict()}))
+    write_json(folder / "meta.json", told | {"checksum": fingerprint(told)})
 
 
 def _swap(building: Path, path: Path) -> None:
@@ -281,7 +282,10 @@ def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
             f"{path} has no meta.json: it is not a complete artefact."
             f" `dvc repro {made_by}` makes it."
         )
-    found = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+    try:
+        found = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+    except ValueError:
+        raise ValueError(f"{path}/meta.json is no JSON: run `dvc repro {made_by}`.") from None
     if found.get("kind") != kind:
         raise ValueError(
             f"{path} holds {found.get('kind')}, but {kind} is needed"
@@ -292,8 +296,10 @@ def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
             f"{path} has format {found.get('format')}, this version reads {FORMAT}."
             f" Run `dvc repro {made_by}`."
         )
+    if not _is_as_written(found):
+        raise ValueError(f"{path} is damaged: meta.json is not as written. `dvc repro {made_by}`")
     meta = Meta(**{name: found[name] for name in Meta._fields})
-    torn = [n for n, e in meta.files.items() if _size(path / n) != e["bytes"]]
+    torn = [n for n, e in meta.files.items() if _size(f"{path}/{n}") != e["bytes"]]
     if torn:
         raise ValueError(
             f"{path} is damaged: {', '.join(torn[:3])}{' ...' if len(torn) > 3 else ''} missing or"
@@ -302,5 +308,13 @@ def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
     return meta
 
 
-def _size(file: Path) -> int:
-    return file.stat().st_size if file.is_file() else -1
+def _is_as_written(told: dict[str, Any]) -> bool:
+    content = {name: value for name, value in told.items() if name != "checksum"}
+    is_known = content.keys() == {"format", *Meta._fields}  # older versions wrote no checksum
+    return is_known and told.get("checksum") in (None, fingerprint(content))
+
+
+def _size(file: str) -> int:
+    with suppress(OSError):
+        return os.path.getsize(file)  # noqa: PTH202 - a thousand Paths cost more than their sizes
+    return -1

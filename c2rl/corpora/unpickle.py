@@ -4,6 +4,7 @@ A pickle is a program for a small stack machine, and some of its instructions im
 whatever the file names. Here only those are left that build lists, tuples, dictionaries, text,
 bytes and numbers. The few names that label files carry beside these (an empty tensor, an array
 around a dictionary) become inert `Opaque` values; any other name or instruction is refused.
+`c2rl/extract/tensors.py` reads features on the same machine.
 
 What comes out may hold itself and may be nested to any depth: never walk it by recursion.
 """
@@ -12,29 +13,30 @@ import io
 import pickle
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_GZIP, _NUMPY = b"\x1f\x8b", b"\x93NUMPY"
+GZIP, _NUMPY = b"\x1f\x8b", b"\x93NUMPY"
 _HEADER = re.compile(rb"\{'descr': '\|O', 'fortran_order': (True|False), 'shape': \(\), \}\s*")
 _STRANGERS = (
-    (rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html)", "a web page, not a label file. Obtain it again"),
+    (rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html)", "a web page, not a pickle. Obtain it again"),
     (rb"version https://git-lfs", "a Git LFS pointer, not the file itself. Run 'git lfs pull'"),
-    (rb"PK\x03\x04", "a zip archive, not a label file. Unpack it first"),
+    (rb"PK\x03\x04", "a zip archive, not a pickle. Unpack it first"),
 )
-_RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
-_ORDERED = "collections.OrderedDict"
-_INERT = frozenset(
+RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
+ORDERED = "collections.OrderedDict"
+INERT = frozenset(
     {
-        *_RECONSTRUCT,
+        *RECONSTRUCT,
         *("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
-        *("numpy.ndarray", "numpy.dtype", "_codecs.encode", _ORDERED),
+        *("numpy.ndarray", "numpy.dtype", "_codecs.encode", ORDERED),
         *("torch._utils._rebuild_tensor_v2", "torch.storage._load_from_bytes"),
     }
 )
-_BARE = "; label files hold only text and numbers. Do not use this file."
-_SMALL = 1 << 20
+BARE = "; label files hold only text and numbers. Do not use this file."
+SMALL = 1 << 20
 """Bytes that any file may unpack to, whatever the ratio."""
 _MOST_READS = 30_000_000
 """A path for each frame of PHOENIX-2014T takes 3.5 million; so many empty lists, 2.5 GB."""
@@ -49,7 +51,7 @@ class Opaque(NamedTuple):
     """What the file would have set it to."""
 
 
-class _RefusedError(ValueError):
+class RefusedError(ValueError):
     """Why a file is not read; the sentence begins with its path."""
 
 
@@ -71,23 +73,40 @@ def load(path: Path, *, most_bytes: int = 1 << 30, most_ratio: int = 200) -> Any
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not there, or is no file.")
-    source = _Source(b"")
-    try:
+    source = Source(b"")
+    with refusing(path, lambda: source.stream.tell()):
         data = _unpacked(path, most_bytes, most_ratio)
-        source = _Source(data)
+        source = Source(data)
         is_array = data.startswith(_NUMPY)
         if is_array:
             source.stream.seek(_end_of_header(data))
-        value = _Unpickler(source, encoding="utf-8").load()
+        value = Unpickler(source, encoding="utf-8").load()
         rest = len(data) - source.stream.tell()
         if rest:
-            raise _RefusedError(f"goes on for {rest} bytes after its end. Obtain it again.")
+            raise RefusedError(f"goes on for {rest} bytes after its end. Obtain it again.")
         return _inside_array(value) if is_array else value
-    except _RefusedError as refused:
+
+
+@contextmanager
+def refusing(path: Path, place: Callable[[], int]) -> Iterator[None]:
+    """Tell in one line why a file is not read.
+
+    Args:
+        path: The file.
+        place: Gives the byte that is read.
+
+    Raises:
+        ValueError: In the place of whatever is wrong with the file.
+    """
+    try:
+        yield
+    except RefusedError as refused:
         raise ValueError(f"{path} {refused}") from None
+    except OSError:  # of the disk, not of the file
+        raise
     except Exception:  # damaged instructions can fail in any way
         raise ValueError(
-            f"{path} is no pickle, or a damaged one: byte {source.stream.tell()} makes no sense."
+            f"{path} is no pickle, or a damaged one: byte {place()} makes no sense."
             " Obtain it again."
         ) from None
 
@@ -95,25 +114,37 @@ def load(path: Path, *, most_bytes: int = 1 << 30, most_ratio: int = 200) -> Any
 def _unpacked(path: Path, most_bytes: int, most_ratio: int) -> bytes:
     size = path.stat().st_size
     if size > most_bytes:
-        raise _RefusedError(f"has {size} bytes; expected {most_bytes} at most.")
+        raise RefusedError(f"has {size} bytes; expected {most_bytes} at most.")
     data = path.read_bytes()
-    if data.startswith(_GZIP):
-        limit = min(most_bytes, max(_SMALL, most_ratio * size))
+    if data.startswith(GZIP):
+        limit = min(most_bytes, max(SMALL, most_ratio * size))
         stream = zlib.decompressobj(wbits=31)  # reads gzip and verifies its checksum
         data = stream.decompress(data, limit + 1)
         if len(data) > limit:
-            raise _RefusedError(f"unpacks from {size} to over {limit} bytes. Do not use this file.")
+            raise RefusedError(f"unpacks from {size} to over {limit} bytes. Do not use this file.")
         if not stream.eof:
-            raise _RefusedError(f"ends too early, after {size} bytes. Obtain it again.")
+            raise RefusedError(f"ends too early, after {size} bytes. Obtain it again.")
         if stream.unused_data:
             rest = len(stream.unused_data)
-            raise _RefusedError(f"goes on for {rest} bytes after its end. Obtain it again.")
-    if not data:
-        raise _RefusedError("is empty. Obtain it again.")
-    for pattern, what in _STRANGERS:
-        if re.match(pattern, data, re.IGNORECASE):
-            raise _RefusedError(f"is {what}.")
+            raise RefusedError(f"goes on for {rest} bytes after its end. Obtain it again.")
+    refuse_stranger(data)
     return data
+
+
+def refuse_stranger(head: bytes) -> None:
+    """Refuse what is known to be no pickle.
+
+    Args:
+        head: At least the first kilobyte of the unpacked file.
+
+    Raises:
+        RefusedError: If it is empty, a web page, a pointer or an archive.
+    """
+    if not head:
+        raise RefusedError("is empty. Obtain it again.")
+    for pattern, what in _STRANGERS:
+        if re.match(pattern, head, re.IGNORECASE):
+            raise RefusedError(f"is {what}.")
 
 
 def _end_of_header(data: bytes) -> int:
@@ -121,48 +152,52 @@ def _end_of_header(data: bytes) -> int:
     begin = 10 if data[6] == 1 else 12
     end = begin + int.from_bytes(data[8:begin], "little")
     if not _HEADER.fullmatch(data, begin, end):
-        raise _RefusedError("holds an array of numbers or of several objects; expected one.")
+        raise RefusedError("holds an array of numbers or of several objects; expected one.")
     return end
 
 
 def _inside_array(value: Any) -> Any:
     """Take the one object out of what numpy would have made an array without dimensions."""
-    if type(value) is Opaque and value.name in _RECONSTRUCT:
+    if type(value) is Opaque and value.name in RECONSTRUCT:
         match value.state:
             case (_, (), _, _, [inside]):  # version, shape, type, order, items
                 return inside
-    raise _RefusedError("holds no array of one object.")
+    raise RefusedError("holds no array of one object.")
 
 
-class _Source:
+class Source:
     """Bytes that never end early without a word, and that can be asked for so often only."""
 
     def __init__(self, data: bytes) -> None:
+        """Begin at the first byte."""
         self.stream = io.BytesIO(data)
         self.reads = 0
 
     def read(self, count: int) -> bytes:
+        """Read exactly so many bytes."""
         self.reads += 1
         if self.reads > _MOST_READS:
-            raise _RefusedError(f"takes over {_MOST_READS} steps to read. Do not use this file.")
+            raise RefusedError(f"takes over {_MOST_READS} steps to read. Do not use this file.")
         data = self.stream.read(count)
-        return data if len(data) == count else self.ended()
+        return data if len(data) == count else self._ended()
 
     def readline(self) -> bytes:
+        """Read up to a line feed."""
         line = self.stream.readline()
-        return line if line.endswith(b"\n") else self.ended()
+        return line if line.endswith(b"\n") else self._ended()
 
-    def ended(self) -> bytes:
+    def _ended(self) -> bytes:
         size = len(self.stream.getbuffer())
-        raise _RefusedError(
+        raise RefusedError(
             f"ends too early: after {size} bytes it is not complete. Obtain it again."
         )
 
 
-def _named(asked: str) -> Opaque:
-    if asked not in _INERT:
+def named(asked: str, allowed: frozenset[str] = INERT) -> Opaque:
+    """Take a module and name as data, if it is one of those allowed."""
+    if asked not in allowed:
         shown = asked[:100].encode("unicode_escape").decode()
-        raise _RefusedError(f"asks for {shown}{_BARE}")
+        raise RefusedError(f"asks for {shown}{BARE}")
     return Opaque(asked)
 
 
@@ -170,15 +205,15 @@ def _call(machine: Any) -> None:
     """Put an inert value where a result would be; an ordered dictionary is a dictionary."""
     arguments, function = machine.stack.pop(), machine.stack.pop()
     if type(function) is not Opaque or type(arguments) is not tuple:
-        raise _RefusedError(f"calls what cannot be called{_BARE}")
-    is_empty = function.name == _ORDERED and not arguments
+        raise RefusedError(f"calls what cannot be called{BARE}")
+    is_empty = function.name == ORDERED and not arguments
     machine.stack.append({} if is_empty else Opaque(function.name))
 
 
 def _set_state(machine: Any) -> None:
     state, target = machine.stack.pop(), machine.stack.pop()
     if type(target) is not Opaque:
-        raise _RefusedError(f"sets what cannot be set{_BARE}")
+        raise RefusedError(f"sets what cannot be set{BARE}")
     machine.stack.append(target._replace(state=state))
 
 
@@ -200,12 +235,12 @@ def _dictionary(machine: Any) -> None:
 
 def _fill(target: Any, items: list[Any]) -> None:
     if type(target) is not dict:
-        raise _RefusedError(f"sets items of what is no dictionary{_BARE}")
+        raise RefusedError(f"sets items of what is no dictionary{BARE}")
     for key, value in zip(items[::2], items[1::2], strict=True):
         # Other keys can be made to collide, or to take for ever to hash.
         if type(key) is not str and not (type(key) is int and -(1 << 31) <= key < 1 << 31):
             kind = type(key).__name__
-            raise _RefusedError(f"has a key of type {kind}; expected text or a 32-bit number.")
+            raise RefusedError(f"has a key of type {kind}; expected text or a 32-bit number.")
         target[key] = value
 
 
@@ -215,7 +250,7 @@ def _skip_frame(machine: Any) -> None:
 
 def _forbidden(what: str) -> Callable[[Any], None]:
     def refuse(_: Any) -> None:
-        raise _RefusedError(f"{what}{_BARE}")
+        raise RefusedError(f"{what}{BARE}")
 
     return refuse
 
@@ -260,7 +295,7 @@ _OURS = {
 }
 
 
-class _Unpickler(pickle._Unpickler):
+class Unpickler(pickle._Unpickler):
     """Python's unpickler with those instructions alone.
 
     It is the one written in Python: a single instruction can make the memo of the one in C take
@@ -272,4 +307,5 @@ class _Unpickler(pickle._Unpickler):
     }
 
     def find_class(self, module: str, name: str) -> Opaque:
-        return _named(f"{module}.{name}")
+        """Take a name as data: nothing is imported."""
+        return named(f"{module}.{name}")

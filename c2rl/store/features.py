@@ -5,15 +5,23 @@ them tells id, sentence and group, so translation and retrieval need nothing els
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from c2rl import provenance
+from c2rl.provenance import Meta
 from c2rl.store import ragged
+from c2rl.store.integrity import check_files
 from c2rl.store.manifest import Row, missing, read_manifest, write_manifest
+
+if TYPE_CHECKING:
+    import torch
+
+    from c2rl.store.loaded import Loaded
 
 Features = npt.NDArray[np.float16]
 
@@ -22,25 +30,55 @@ HIGHEST = float(np.finfo(np.float16).max)
 
 
 class FeatureSplit:
-    """The clips of one split, by number or by id."""
+    """The clips of one split, by number or by id; what is large is read when it is asked for."""
 
-    def __init__(self, path: Path, rows: list[Row]) -> None:
+    def __init__(self, store: "FeatureStore", name: str) -> None:
         """Open the group of one split.
 
         Args:
-            path: Group folder.
-            rows: The split's clips, in the order of the array.
+            store: Whose split it is.
+            name: train, dev, ...
         """
-        self.rows = rows
-        self.ids: list[str] = [row.clip.id for row in rows]
-        self._number = {id_: i for i, id_ in enumerate(self.ids)}
-        self._features = ragged.FlatArray(path / "features")
-        self.offsets: npt.NDArray[np.int64] = ragged.read_small(path / "offsets")
+        self.name = name
+        self._store = store
+        self._num_clips: int = store.meta.counts["clips"][name]
+        self._features = ragged.FlatArray(store.path / name / "features")
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The split's clips, in the order of the array."""
+        return self._store.rows.get(self.name, [])
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Id of each clip."""
+        return [row.clip.id for row in self.rows]
+
+    @cached_property
+    def _number(self) -> dict[str, int]:
+        return {id_: i for i, id_ in enumerate(self.ids)}
+
+    @cached_property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """(N + 1,) int64; clip i has rows [offsets[i], offsets[i + 1])."""
+        offsets = ragged.read_small(self._store.path / self.name / "offsets")
+        if len(offsets) != self._num_clips + 1 or offsets[-1] != len(self._features):
+            raise ValueError(
+                f"{self._store.path} is damaged: {self.name}/offsets tells of {len(offsets) - 1}"
+                f" clips with {offsets[-1]} rows, stored are {self._num_clips} with"
+                f" {len(self._features)}"
+            )
+        return offsets
 
     @property
     def width(self) -> int:
         """Number of columns C."""
         return self._features.shape[1]
+
+    @property
+    def profile(self) -> ragged.Profile:
+        """How it is kept: none (memory-mapped) or zstd (an archive)."""
+        return self._features.profile
 
     @property
     def lengths(self) -> list[int]:
@@ -59,7 +97,7 @@ class FeatureSplit:
 
     def __len__(self) -> int:
         """Count the clips."""
-        return len(self.rows)
+        return self._num_clips
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the ids."""
@@ -75,10 +113,32 @@ class FeatureSplit:
             (T', C) float16, a read-only view of the file.
 
         Raises:
+            IndexError: If there is no clip of that position.
             KeyError: If there is no clip of that id.
+            ValueError: If its bytes are not those that were written.
         """
         number = self._number[clip] if isinstance(clip, str) else clip
-        return self._features.rows(int(self.offsets[number]), int(self.offsets[number + 1]))
+        if not 0 <= number < self._num_clips:
+            raise IndexError(f"{self.name} has {self._num_clips} clips, asked for {number}")
+        offsets = self.offsets
+        return self._features.rows(int(offsets[number]), int(offsets[number + 1]))
+
+    def load(self, device: "torch.device | str | None" = None) -> "Loaded":
+        """Copy the whole split into memory or on to a GPU; nothing is read afterwards.
+
+        Args:
+            device: Where the rows go; None: the CPU.
+
+        Returns:
+            (S, C) float16 and (N + 1,) int64 offsets; `gather` takes clips out of it on the device.
+
+        Raises:
+            ValueError: If bytes are not those that were written.
+        """
+        from c2rl.store import loaded  # torch takes seconds, and looking at a store needs none
+
+        chunks = self._features.chunks(0, len(self._features))
+        return loaded.load(chunks, self.offsets, width=self.width, device=device)
 
 
 class FeatureStore:
@@ -95,12 +155,18 @@ class FeatureStore:
             ValueError: If it is another kind of artefact, or damaged.
         """
         self.path = Path(path)
-        self.meta = provenance.read_meta(self.path, "features", made_by="extract")
-        rows = read_manifest(self.path / "clips.jsonl")
-        self.splits: dict[str, FeatureSplit] = {}
-        for name in self.meta.counts["clips"]:
-            own = [row for row in rows if row.clip.split == name]
-            self.splits[name] = FeatureSplit(self.path / name, own)
+        self.meta: Meta = provenance.read_meta(self.path, "features", made_by="extract")
+        check_files(self.path, self.meta, "zarr.json")
+        self.splits = {name: FeatureSplit(self, name) for name in self.meta.counts["clips"]}
+
+    @cached_property
+    def rows(self) -> dict[str, list[Row]]:
+        """Split to its clips, in the order of the arrays; read and checked when first used."""
+        check_files(self.path, self.meta, "clips.jsonl")
+        found: dict[str, list[Row]] = {}
+        for row in read_manifest(self.path / "clips.jsonl"):
+            found.setdefault(row.clip.split, []).append(row)
+        return found
 
     def __getitem__(self, split: str) -> FeatureSplit:
         """Choose a split.
@@ -132,16 +198,18 @@ def write_feature_store(
     lengths: Sequence[int],
     width: int,
     made_from: dict[str, Any],
+    profile: ragged.Profile = "none",
 ) -> None:
     """Write a complete feature store and prove its coverage.
 
     Args:
         path: Final folder.
         rows: Clips, all of one split next to each other.
-        features: Their (T', C) arrays in the same order; read once, lazily.
+        features: Their (T', C) arrays in the same order, float16 or wider; read once, lazily.
         lengths: T' of each clip, known beforehand.
         width: C.
         made_from: Encoder's fingerprint and extraction parameters.
+        profile: none, to be memory-mapped; zstd, an archive that takes less room.
 
     Raises:
         ValueError: If a clip was not written, or holds a value that float16 cannot.
@@ -159,25 +227,35 @@ def write_feature_store(
         ragged.write_group(folder, {"made_from": made_from, "counts": counts})
         write_manifest(folder / "clips.jsonl", rows)
         for split, own in numbers.items():
-            ragged.write_group(folder / split)
+            home = folder / split
+            ragged.write_group(home)
             blocks = (_checked(next(stream), rows[i].clip.id, lengths[i], written) for i in own)
             offsets = ragged.offsets_of([lengths[i] for i in own])
             shape = (int(offsets[-1]), width)
-            ragged.write_flat(folder / split / "features", blocks, shape=shape, dtype="float16")
             ragged.write_flat(
-                folder / split / "offsets", [offsets], shape=offsets.shape, dtype="int64"
+                home / "features", blocks, shape=shape, dtype="float16", profile=profile
             )
+            ragged.write_flat(home / "offsets", [offsets], shape=offsets.shape, dtype="int64")
         absent = missing([row.clip.id for row in rows], written)
         if absent:
             raise ValueError(f"{len(absent)} clips were not written: {', '.join(absent[:5])}")
 
 
-def _checked(features: npt.NDArray[Any], id_: str, length: int, written: list[str]) -> Features:
-    if not np.isfinite(features).all() or np.abs(features).max(initial=0) > HIGHEST:
+def _checked(
+    features: npt.NDArray[Any], id_: str, length: int, written: list[str]
+) -> npt.NDArray[Any]:
+    if not _fits(features):
         raise ValueError(
             f"features of {id_} hold a value that float16 cannot: the encoder diverged"
         )
     if len(features) != length:
         raise ValueError(f"{id_} has {len(features)} feature rows, {length} were expected")
     written.append(id_)
-    return features.astype(np.float16)
+    return features
+
+
+def _fits(features: npt.NDArray[Any]) -> bool:
+    if features.dtype == np.float16:
+        return bool(np.isfinite(features).all())
+    # largest and smallest are NaN where anything is, and NaN is in no order
+    return bool(features.max(initial=0) <= HIGHEST and features.min(initial=0) >= -HIGHEST)

@@ -4,6 +4,7 @@ Training draws another frame of each segment every epoch, so all frames are kept
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from c2rl import provenance
 from c2rl.provenance import write_atomic, write_lines
 from c2rl.store import ragged
+from c2rl.store.integrity import check_files
 from c2rl.store.manifest import OK, Row, read_manifest, write_manifest
 
 Bytes = npt.NDArray[np.uint8]
@@ -42,17 +44,27 @@ class FrameStore:
         """
         self.path = path
         self.meta = provenance.read_meta(path, "frames", made_by="prepare")
-        self.manifest: list[Row] = read_manifest(path / "manifest.jsonl")
-        self.rows: list[Row] = [row for row in self.manifest if row.status == OK]
+        check_files(path, self.meta, "zarr.json")
         self.codec: str = self.meta.made_from["frames"]["codec"]
         group = path / "frames.zarr"
         self._data = ragged.FlatArray(group / self.codec)
         self._frame_offsets = ragged.read_small(group / "frame_offsets")
         self._clip_offsets = ragged.read_small(group / "clip_offsets")
 
+    @cached_property
+    def manifest(self) -> list[Row]:
+        """All clips of the corpus in its order, unreadable ones too; read and checked once."""
+        check_files(self.path, self.meta, "manifest.jsonl")
+        return read_manifest(self.path / "manifest.jsonl")
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The readable clips, in the order of the arrays."""
+        return [row for row in self.manifest if row.status == OK]
+
     def __len__(self) -> int:
         """Count the readable clips."""
-        return len(self.rows)
+        return len(self._clip_offsets) - 1
 
     def split(self, name: str) -> list[int]:
         """List the clips of a split.

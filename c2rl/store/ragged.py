@@ -1,7 +1,8 @@
 """Ragged arrays on disk: one flat Zarr v3 array and offsets, complete or absent.
 
 Chunks are uncompressed with a crc32c tail, so a chunk file is its raw little-endian bytes and four
-more: we memory-map it, and stock zarr still reads and checks it.
+more: we memory-map it, and stock zarr still reads and checks it. In the archive profile they are
+zstd frames with the same tail, and are unpacked into memory when they are first used.
 
 Shape letters in this file:
     N clips; T rows of one clip; S = sum of T; C columns.
@@ -10,27 +11,49 @@ Shape letters in this file:
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import zarr
-from zarr.codecs import Crc32cCodec
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from c2rl.store.integrity import TAIL_BYTES, Chunks, write_chunk
 
 CHUNK_BYTES = 8 * 2**20
-"""Size of one chunk file in bytes, without its checksum."""
+"""Size of one chunk in bytes, unpacked and without its checksum."""
+
+MOST_MAPS = 256
+"""Chunks of an array that a process keeps open; each costs it one of its 1,024 files."""
+
+Profile = Literal["none", "zstd"]
+"""none: memory-mapped; zstd: an archive, smaller, unpacked into memory when it is read."""
+
+_PACKERS = {"none": (), "zstd": (ZstdCodec(level=3),)}
+_CODECS: dict[tuple[str, ...], Profile] = {
+    ("bytes", "crc32c"): "none",
+    ("bytes", "zstd", "crc32c"): "zstd",
+}
 
 Array = npt.NDArray[Any]
 
 
-def write_flat(path: Path, blocks: Iterable[Array], *, shape: tuple[int, ...], dtype: str) -> None:
+def write_flat(
+    path: Path,
+    blocks: Iterable[Array],
+    *,
+    shape: tuple[int, ...],
+    dtype: str,
+    profile: Profile = "none",
+) -> None:
     """Write blocks one after the other into a flat Zarr array, in whole chunks.
 
     Args:
         path: Folder of the array; its parent is a Zarr group.
-        blocks: Arrays (T, ...) of the given dtype whose rows sum up to `shape[0]`.
+        blocks: Arrays (T, ...) of the given kind of dtype whose rows sum up to `shape[0]`.
         shape: (S, ...) of the whole array.
         dtype: NumPy name of the element type; floats are filled with NaN where nothing is written.
+        profile: How chunks are kept.
 
     Raises:
         ValueError: If the blocks have more or fewer rows than `shape` says.
@@ -42,34 +65,45 @@ def write_flat(path: Path, blocks: Iterable[Array], *, shape: tuple[int, ...], d
         shape=shape,
         dtype=dtype,
         chunks=(min(rows, max(1, shape[0])), *shape[1:]),
-        compressors=(Crc32cCodec(),),
+        compressors=(*_PACKERS[profile], Crc32cCodec()),
         fill_value=float("nan") if np.dtype(dtype).kind == "f" else 0,
         config={"write_empty_chunks": True},
     )
     done = 0
-    for chunk in _rechunk(blocks, array.chunks[0]):
-        if done + len(chunk) > shape[0]:
+    chunk = np.empty(array.chunks, np.dtype(dtype).newbyteorder("<"))
+    for number, rows in enumerate(_fill(chunk, blocks)):
+        if done + rows > shape[0]:
             raise ValueError(f"{path}: more than the promised {shape[0]} rows were written")
-        array[done : done + len(chunk)] = chunk
-        done += len(chunk)
+        if profile == "none":  # the same bytes as zarr's, without its copies
+            chunk[rows:] = array.fill_value
+            write_chunk(path / _name(number, len(shape)), chunk)
+        else:
+            array[done : done + rows] = chunk[:rows]
+        done += rows
     if done != shape[0]:
         raise ValueError(f"{path}: {done} rows were written, {shape[0]} were promised")
 
 
-def _rechunk(blocks: Iterable[Array], rows: int) -> Iterator[Array]:
-    held: list[Array] = []
-    num_held = 0
+def _fill(chunk: Array, blocks: Iterable[Array]) -> Iterator[int]:
+    """Fill one chunk's memory again and again, and tell each time how many rows are new."""
+    held = 0
     for block in blocks:
-        held.append(block)
-        num_held += len(block)
-        if num_held >= rows:
-            joined = np.concatenate(held)
-            whole = len(joined) - len(joined) % rows
-            for start in range(0, whole, rows):
-                yield joined[start : start + rows]
-            held, num_held = [joined[whole:]], len(joined) - whole
-    if num_held:
-        yield np.concatenate(held)
+        start = 0
+        while start < len(block):
+            part = block[start : start + len(chunk) - held]
+            np.copyto(chunk[held : held + len(part)], part, casting="same_kind")
+            start += len(part)
+            held += len(part)
+            if held == len(chunk):
+                yield held
+                held = 0
+    if held:
+        yield held
+
+
+def _name(number: int, num_axes: int) -> str:
+    """Path of a chunk file below its array."""
+    return "/".join(["c", str(number), *["0"] * (num_axes - 1)])
 
 
 def write_group(path: Path, attributes: dict[str, Any] | None = None) -> None:
@@ -95,7 +129,7 @@ def offsets_of(lengths: Sequence[int]) -> Array:
 
 
 class FlatArray:
-    """A flat Zarr array read through memory maps, opened lazily per process."""
+    """A flat Zarr array, its chunks mapped and checked when they are first read."""
 
     def __init__(self, path: Path) -> None:
         """Read the array's metadata.
@@ -105,12 +139,22 @@ class FlatArray:
 
         Raises:
             FileNotFoundError: If there is no array.
+            ValueError: If it is packed in a way that is not ours.
         """
         info = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
         self.path = path
         self.shape: tuple[int, ...] = tuple(info["shape"])
         self.dtype = np.dtype(info["data_type"]).newbyteorder("<")
         self._chunk: tuple[int, ...] = tuple(info["chunk_grid"]["configuration"]["chunk_shape"])
+        codecs = tuple(codec["name"] for codec in info["codecs"])
+        if codecs not in _CODECS:
+            raise ValueError(
+                f"{path} is packed by {', '.join(codecs)}; bytes, perhaps zstd, and crc32c are read"
+            )
+        self.profile: Profile = _CODECS[codecs]
+        row_bytes = int(self.dtype.itemsize * np.prod(self.shape[1:], dtype=np.int64))
+        self._chunk_bytes = row_bytes * self._chunk[0]
+        self._files = Chunks(path, num_bytes=row_bytes * self.shape[0])
         self._maps: dict[int, Array] = {}
 
     def __len__(self) -> int:
@@ -130,34 +174,83 @@ class FlatArray:
 
         Returns:
             (end - start, ...) array; a read-only view of the file where it lies in one chunk.
+
+        Raises:
+            ValueError: If a chunk's bytes are not those that were written.
+        """
+        number, first = divmod(start, self._chunk[0])
+        if first + end - start <= self._chunk[0] and start < end:
+            chunk = self._maps.get(number)
+            return (self._map(number) if chunk is None else chunk)[first : first + end - start]
+        parts = [*self.chunks(start, end)]
+        return np.concatenate(parts) if parts else np.empty((0, *self.shape[1:]), self.dtype)
+
+    def chunks(self, start: int, end: int) -> Iterator[Array]:
+        """Read rows [start, end) chunk by chunk.
+
+        Args:
+            start: First row.
+            end: One past the last row.
+
+        Yields:
+            Read-only views, at most one chunk's rows each.
         """
         size = self._chunk[0]
-        parts = []
         while start < end:
             number = start // size
             stop = min(end, (number + 1) * size)
-            parts.append(self._map(number)[start - number * size : stop - number * size])
+            yield self._map(number)[start - number * size : stop - number * size]
             start = stop
-        if not parts:
-            return np.empty((0, *self.shape[1:]), self.dtype)
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def span(self, number: int) -> tuple[int, int]:
+        """Tell which rows a chunk holds.
+
+        Args:
+            number: Of the chunk.
+
+        Returns:
+            Its first row, and one past its last.
+        """
+        size = self._chunk[0]
+        return min(number * size, len(self)), min((number + 1) * size, len(self))
 
     def _map(self, number: int) -> Array:
-        if number not in self._maps:
-            name = "/".join(["c", str(number), *["0"] * (len(self.shape) - 1)])
-            self._maps[number] = np.memmap(
-                self.path / name, dtype=self.dtype, mode="r", shape=self._chunk
+        chunk = self._maps.get(number)
+        if chunk is None:
+            chunk = self._read(number)
+            while len(self._maps) >= MOST_MAPS:  # what was read from the oldest keeps it open
+                del self._maps[next(iter(self._maps))]
+            self._maps[number] = chunk
+        return chunk
+
+    def _read(self, number: int) -> Array:
+        name = _name(number, len(self.shape))
+        data = self._files.open(name)
+        if self.profile == "zstd":
+            start, end = self.span(number)
+            unpacked = np.asarray(zarr.open_array(self.path, mode="r")[start:end])
+            unpacked.setflags(write=False)
+            return unpacked
+        if len(data) != self._chunk_bytes + TAIL_BYTES:
+            raise ValueError(
+                f"{self.path / name} is damaged: it has {len(data)} bytes, zarr.json asks for"
+                f" {self._chunk_bytes + TAIL_BYTES}"
             )
-        return self._maps[number]
+        values: Array = data[:-TAIL_BYTES].view(self.dtype)
+        return values.reshape(self._chunk)
 
 
 def read_small(path: Path) -> Array:
-    """Read a whole small array through stock zarr, which checks its crc32c.
+    """Read a whole small array, checked.
 
     Args:
         path: Folder of the array.
 
     Returns:
-        The array in memory.
+        The array, read-only.
+
+    Raises:
+        ValueError: If its bytes are not those that were written.
     """
-    return np.asarray(zarr.open_array(path, mode="r")[...])
+    array = FlatArray(path)
+    return array.rows(0, len(array))

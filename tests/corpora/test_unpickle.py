@@ -268,6 +268,16 @@ def test_what_is_no_file_is_told(tmp_path):
             unpickle.load(missing)
 
 
+def test_what_is_wrong_with_the_disk_is_not_told_of_the_file(path, monkeypatch):
+    def fail(_):
+        raise OSError(28, "No space left on device")
+
+    path.write_bytes(b"N.")
+    monkeypatch.setattr(Path, "read_bytes", fail)
+    with pytest.raises(OSError, match="No space left"):
+        unpickle.load(path)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_file_that_ends_too_early_is_refused_wherever_it_ends(path, protocol):
     data = pickle.dumps(SMALL, protocol)

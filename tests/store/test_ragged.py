@@ -3,6 +3,8 @@ import pickle
 import numpy as np
 import pytest
 import zarr
+import zarr.codecs
+from small_store import files
 
 from c2rl.store import ragged
 
@@ -34,6 +36,48 @@ def test_memory_maps_equal_stock_zarr(tmp_path, monkeypatch, dtype):
     assert array.rows(0, 1).dtype == stock.dtype
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16", "float32"])
+@pytest.mark.parametrize("rows", [1, 6, 33])  # a part of a chunk, a whole one, several and a part
+def test_our_files_are_those_that_stock_zarr_writes(tmp_path, monkeypatch, dtype, rows):
+    monkeypatch.setattr(ragged, "CHUNK_BYTES", 6 * 5 * np.dtype(dtype).itemsize)
+    data = (np.arange(rows * 5).reshape(rows, 5) % 100).astype(dtype)
+    write(tmp_path, [data[:7], data[7:]], shape=data.shape, dtype=dtype)
+    zarr.create_array(
+        tmp_path / "g/b",
+        shape=data.shape,
+        dtype=dtype,
+        chunks=(min(6, rows), 5),
+        compressors=(zarr.codecs.Crc32cCodec(),),
+        fill_value=float("nan") if dtype.startswith("float") else 0,
+        config={"write_empty_chunks": True},
+    )[...] = data
+    ours, theirs = (
+        {p.relative_to(tmp_path / "g" / name): p.read_bytes() for p in files(tmp_path / "g" / name)}
+        for name in "ab"
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float16"])
+def test_an_archive_is_read_by_us_and_by_stock_zarr(tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(ragged, "CHUNK_BYTES", 64)
+    data = (np.arange(33 * 5).reshape(33, 5) % 100).astype(dtype)
+    ragged.write_group(tmp_path / "g")
+    blocks = [data[:7], data[7:]]
+    ragged.write_flat(tmp_path / "g/a", blocks, shape=data.shape, dtype=dtype, profile="zstd")
+    array = ragged.FlatArray(tmp_path / "g/a")
+    assert array.profile == "zstd"
+    np.testing.assert_array_equal(zarr.open_group(tmp_path / "g", mode="r")["a"][...], data)
+    for start in range(34):
+        np.testing.assert_array_equal(array.rows(start, 33), data[start:])
+
+
+def test_an_array_packed_by_others_is_refused(tmp_path):
+    zarr.create_array(tmp_path / "a", shape=(4,), dtype="int32", compressors=())
+    with pytest.raises(ValueError, match=r"packed by bytes; bytes, perhaps zstd, and crc32c"):
+        ragged.FlatArray(tmp_path / "a")
+
+
 def test_stock_zarr_finds_a_flipped_bit(tmp_path):
     write(tmp_path, [np.ones((4, 2), np.float32)], shape=(4, 2))
     (chunk,) = (p for p in (tmp_path / "g/a/c").rglob("*") if p.is_file())
@@ -41,6 +85,8 @@ def test_stock_zarr_finds_a_flipped_bit(tmp_path):
     data[3] ^= 1
     chunk.write_bytes(data)
     with pytest.raises(ValueError, match=r"checksum"):
+        zarr.open_group(tmp_path / "g", mode="r")["a"][...]
+    with pytest.raises(ValueError, match=r"crc32c"):
         ragged.read_small(tmp_path / "g/a")
 
 

@@ -38,6 +38,7 @@ DOORS = {
     "decord": {"c2rl/video/source.py"},
     "av": {"c2rl/video/source.py", "c2rl/video/probe.py", "c2rl/corpora/synthsign/film.py"},
     "zarr": {"c2rl/store/ragged.py"},
+    "google_crc32c": {"c2rl/store/integrity.py"},
     "numcodecs": {"c2rl/store/ragged.py"},
     "transformers": {"c2rl/language/tokenizer.py", "c2rl/language/backbones.py"},
     "tokenizers": {"c2rl/language/tokenizer.py"},

@@ -15,6 +15,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from c2rl.lock import only_writer
+
 FORMAT = 1
 """Version of every artefact's layout on disk."""
 
@@ -128,52 +130,6 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
-def scratch(made_from: Any) -> Path:
-    """Name the folder for resumable work, keyed by what makes the artefact.
-
-    It lies outside DVC's outs, which DVC empties before each run.
-
-    Args:
-        made_from: Everything that decides the result; a change starts afresh.
-
-    Returns:
-        `.c2rl/runs/<fingerprint>`, created; `C2RL_SCRATCH` moves the root.
-    """
-    folder = _scratch_root() / fingerprint(made_from)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def journal(made_from: Any) -> Path:
-    """Name a file that outlives runs, keyed by all that its lines depend on.
-
-    Args:
-        made_from: Everything that decides what is written into it.
-
-    Returns:
-        A file beside the folders of `scratch`; not created.
-    """
-    return _scratch_root() / f"{fingerprint(made_from)}.jsonl"
-
-
-def hash_code(*packages: str) -> str:
-    """Hash the source of parts of this library: resumable work of other code is not gone on with.
-
-    Args:
-        packages: Folders below `c2rl`.
-
-    Returns:
-        16 hexadecimal digits.
-    """
-    home = Path(__file__).parent
-    files = sorted(file for name in packages for file in (home / name).rglob("*.py"))
-    return fingerprint({file.relative_to(home).as_posix(): hash_file(file) for file in files})
-
-
-def _scratch_root() -> Path:
-    return Path(os.environ.get("C2RL_SCRATCH", ".c2rl/runs"))
-
-
 @contextmanager
 def artefact(
     path: Path, kind: str, *, made_from: dict[str, Any], counts: dict[str, Any]
@@ -189,14 +145,20 @@ def artefact(
     Yields:
         The folder to write into.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.parent / f".{path.name}.partial"
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir()
-    try:
+    with only_writer(path), _building(path) as building:
+        building.mkdir()
         yield building
         _commit(building, kind, made_from, counts)
         _swap(building, path)
+
+
+@contextmanager
+def _building(path: Path) -> Iterator[Path]:
+    """Name the place beside an artefact, empty before and gone afterwards."""
+    building = path.parent / f".{path.name}.partial"
+    shutil.rmtree(building, ignore_errors=True)
+    try:
+        yield building
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -211,14 +173,9 @@ def put(path: Path, copy_from: Path) -> None:
     Raises:
         OSError: If it is on another file system.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    building = path.parent / f".{path.name}.partial"
-    shutil.rmtree(building, ignore_errors=True)
-    try:
+    with only_writer(path), _building(path) as building:
         shutil.copytree(copy_from, building, copy_function=os.link)
         _swap(building, path)
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
 
 
 def is_intact(path: Path, kind: str) -> bool:

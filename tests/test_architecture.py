@@ -14,21 +14,25 @@ FREE = {
     "c2rl/__init__.py",
     "c2rl/command.py",
     "c2rl/config.py",
+    "c2rl/lock.py",
+    "c2rl/progress.py",
     "c2rl/provenance.py",
+    "c2rl/resumable.py",
     "c2rl/sections.py",
 }
 """Modules that cannot change a result, so they are no deps."""
 
+KEEPING = {"lock", "progress", "provenance", "resumable"}
 MAY_IMPORT = {
     "corpora": {"provenance"},
     "video": {"corpora", "store"},
-    "store": {"corpora", "provenance"},
+    "store": {"corpora", *KEEPING},
     "nn": set(),
     "objectives": set(),
     "language": {"nn"},
-    "training": {"nn", "provenance", "video"},
+    "training": {"nn", "video", *KEEPING},
 }
-GROUND = {*MAY_IMPORT, "provenance"}
+GROUND = {*MAY_IMPORT, *KEEPING}
 for _stage in STAGES:
     MAY_IMPORT[_stage] = GROUND
 MAY_IMPORT["app"] = GROUND | set(STAGES)

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 
 
 def make(path, text="content", *, fail=False):
@@ -78,5 +78,5 @@ def test_an_atomic_write_shows_the_old_content_or_the_new(tmp_path, monkeypatch)
 
 def test_scratch_is_keyed_by_what_makes_the_result(tmp_path, monkeypatch):
     monkeypatch.setenv("C2RL_SCRATCH", str(tmp_path))
-    assert provenance.scratch({"a": 1}) == provenance.scratch({"a": 1})
-    assert provenance.scratch({"a": 1}) != provenance.scratch({"a": 2})
+    assert resumable.folder({"a": 1}) == resumable.folder({"a": 1})
+    assert resumable.folder({"a": 1}) != resumable.folder({"a": 2})

@@ -16,7 +16,7 @@ from c2rl.corpora.files import is_page
 from c2rl.corpora.find import corpus
 from c2rl.prepare import look, release
 from c2rl.prepare.look import Probed
-from c2rl.prepare.progress import progress
+from c2rl.progress import progress
 from c2rl.store.manifest import OK
 from c2rl.video import pool
 

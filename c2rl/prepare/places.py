@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import IO
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 from c2rl.video.decode import Result, Task
 from c2rl.video.files import ClipError, safe_path
 from c2rl.video.signer import RULE, Cropping, Place
@@ -88,7 +88,7 @@ def open_places(root: Path, cropping: Cropping, detector: str) -> Places:
         The journal.
     """
     settings = [RULE, detector, cropping.steps, cropping.frames, cropping.score, cropping.margin]
-    return Places(provenance.journal(["places", str(root.resolve()), settings]))
+    return Places(resumable.journal(["places", str(root.resolve()), settings]))
 
 
 def _key(task: Task) -> str:

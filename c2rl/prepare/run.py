@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 from c2rl.config import PrepareParams
 from c2rl.corpora import synthsign
 from c2rl.corpora.clip import Annotations, Choice, Clip
 from c2rl.corpora.find import corpus
-from c2rl.prepare import kept, places, shards
+from c2rl.prepare import decoding, places
 from c2rl.prepare import release as releases
-from c2rl.prepare.progress import progress, say
+from c2rl.progress import progress, say
+from c2rl.store import kept, shards
 from c2rl.store.frames import FrameStore, write_frame_store
 from c2rl.store.manifest import OK, Row, count
 from c2rl.video import pool, signer
@@ -46,14 +47,15 @@ def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path
         cropping = _cropping(params)
         made_from["crop"] = cropping._asdict() | {"detector": signer.ready(cropping)}
         scratch = _scratch(root, found, made_from)
-        store = kept.restore(frames, scratch)
-        if store is None:
+        if kept.restore(frames, "frames", scratch):
+            store = FrameStore(frames)
+        else:
             tasks = _tasks(params, root, found, cropping)
             store = _decode(tasks, frames, scratch, made_from)
             if any(row.status in shards.TRANSIENT for row in store.manifest):
                 shutil.rmtree(scratch)  # the next run tries again
             else:
-                kept.keep(frames, scratch)
+                kept.keep(frames, "frames", scratch)
         provenance.write_json(metrics, measure(store))
 
 
@@ -72,7 +74,7 @@ def _decode(
 
     with progress("prepare", len(tasks), disk=frames.parent) as bar:
         workers = pool.num_workers()
-        done = shards.decode(tasks, scratch, workers=workers, progress=bar, keep=keep)
+        done = decoding.decode(tasks, scratch, workers=workers, progress=bar, keep=keep)
     journal.close()
     rows = [row for shard in done for row in shard.rows]
     _tell_failures(rows)
@@ -80,8 +82,8 @@ def _decode(
     write_frame_store(
         frames,
         rows,
-        shards.encoded(done),
-        sizes=shards.frame_sizes(done),
+        decoding.encoded(done),
+        sizes=decoding.frame_sizes(done),
         made_from=made_from,
         counts=count(rows),
         overlays=_overlays(scratch, tasks),
@@ -162,8 +164,8 @@ def _overlays(scratch: Path, tasks: Sequence[Task]) -> dict[str, bytes]:
 def _scratch(root: Path, found: Annotations, made_from: dict[str, Any]) -> Path:
     versions = {k: v for k, v in provenance.versions().items() if k in ("av", "decord", "opencv")}
     corpus = provenance.fingerprint([entry.clip._asdict() for entry in found.entries])
-    code = provenance.hash_code("corpora", "prepare", "store", "video")
-    return provenance.scratch(["prepare", str(root.resolve()), corpus, made_from, versions, code])
+    code = resumable.hash_code("corpora", "prepare", "store", "video")
+    return resumable.folder(["prepare", str(root.resolve()), corpus, made_from, versions, code])
 
 
 def measure(store: FrameStore) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 from c2rl.config import PretrainParams
 from c2rl.language import tokenizer as language
 from c2rl.pretrain.batches import FrameBatches
@@ -64,8 +64,8 @@ def _pretrain(params: PretrainParams, frames: Path, encoder: Path, metrics: Path
     if params.pretrain.batch_norm == "global":
         distributed.synchronise_batch_norm(model)
     model.to(distributed.device())
-    code = provenance.hash_code("language", "nn", "objectives", "pretrain", "training", "video")
-    folder = provenance.scratch(made_from | {"code": code})
+    code = resumable.hash_code("language", "nn", "objectives", "pretrain", "training", "video")
+    folder = resumable.folder(made_from | {"code": code})
     fitted = _fit(params, model, train, dev, tokenizer, folder)
     if distributed.is_first():
         _write(params, fitted, store, tokenizer, made_from, encoder)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 from c2rl.config import RetrieveParams
 from c2rl.language import backbones
 from c2rl.language import tokenizer as language
@@ -60,8 +60,8 @@ def _retrieve(params: RetrieveParams, features: Path, retriever: Path, metrics: 
     }
     model = RetrieverNetwork(**config).to(distributed.device())
     scoring = {"sharpness": params.loss.sharpness, "mix": params.retrieve.mix}
-    code = provenance.hash_code("language", "nn", "objectives", "training", "retrieve")
-    scratch = provenance.scratch(made_from | {"code": code})
+    code = resumable.hash_code("language", "nn", "objectives", "training", "retrieve")
+    scratch = resumable.folder(made_from | {"code": code})
     fitted = _fit(params, model, train, dev, tokenizer, scoring, scratch)
     if not distributed.is_first():
         return

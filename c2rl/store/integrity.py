@@ -18,7 +18,7 @@ import google_crc32c
 import numpy as np
 import numpy.typing as npt
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 
 TAIL_BYTES = 4
 """Of a chunk file: the crc32c of what is before them, little-endian."""
@@ -133,7 +133,7 @@ class Chunks:
 
     @property
     def _journal(self) -> Path:
-        return provenance.journal({"checked": str(self._folder.resolve())})
+        return resumable.journal({"checked": str(self._folder.resolve())})
 
     def _checked(self) -> dict[str, list[int]]:
         """Size and time that each chunk had when its crc32c held."""

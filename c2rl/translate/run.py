@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import torch
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 from c2rl.config import TranslateParams
 from c2rl.language import backbones
 from c2rl.language import tokenizer as language
@@ -52,8 +52,8 @@ def _translate(params: TranslateParams, features: Path, translator: Path, metric
     sizes = params.translate.kwargs("width", "layers", "heads", "feedforward", "dropout")
     config = {"feature_width": train.width, "vocabulary": tokenizer.size, **sizes}
     model = TranslatorNetwork(**config).to(distributed.device())
-    code = provenance.hash_code("language", "nn", "objectives", "training", "translate")
-    scratch = provenance.scratch(made_from | {"code": code})
+    code = resumable.hash_code("language", "nn", "objectives", "training", "translate")
+    scratch = resumable.folder(made_from | {"code": code})
     fitted = _fit(params, model, train, dev, tokenizer, profile, scratch)
     if not distributed.is_first():
         return

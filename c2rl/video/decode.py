@@ -13,6 +13,7 @@ from c2rl.store.manifest import OK, Row
 from c2rl.video import signer, source
 from c2rl.video.crop import Choose, decode_clip
 from c2rl.video.files import ClipError, images, refuse_gap, safe_path, verdict
+from c2rl.video.pool import Outcome
 from c2rl.video.signer import Cropping, Place
 
 
@@ -94,6 +95,25 @@ def decode_one(task: Task) -> Result:
     except Exception as error:  # the clip alone fails
         return Result(*verdict(error))
     return Result(OK, "", *decoded)
+
+
+def result_of(outcome: Outcome, task: Task) -> Result:
+    """Tell what became of a clip whose worker may have been killed.
+
+    Args:
+        outcome: What the pool says of `decode_one`.
+        task: The clip.
+
+    Returns:
+        Its result; `decode_timeout` or `decode_crash` where there is none.
+    """
+    if not outcome.failure:
+        result: Result = outcome.value
+        return result
+    reason = "the decoder's process died"
+    if outcome.failure == "timeout":
+        reason = f"the decoder did not answer within {timeout_s(task):.0f} s"
+    return Result(f"decode_{outcome.failure}", reason)
 
 
 def row_of(clip: Clip, result: Result) -> Row:

@@ -123,7 +123,8 @@ class Kill(NamedTuple):
 def prepare(folder: Path) -> None:
     """Be the stage, in a process of its own: small shards, and a line for each finished clip."""
     from c2rl import config
-    from c2rl.prepare import run, shards
+    from c2rl.prepare import run
+    from c2rl.store import shards
     from c2rl.video import pool
 
     project, decode = Project(folder), pool.run

@@ -14,7 +14,8 @@ from films import film, unpack, write_video
 
 from c2rl import config
 from c2rl.corpora.clip import Choice, Clip
-from c2rl.prepare import check, release, run, shards
+from c2rl.prepare import check, decoding, release, run
+from c2rl.store import shards
 from c2rl.store.frames import FrameStore
 from c2rl.video import pool
 from c2rl.video.crop import decode_clip
@@ -75,7 +76,8 @@ class Project:
             import os, resource, signal
             from pathlib import Path
             from c2rl import config
-            from c2rl.prepare import run, shards
+            from c2rl.prepare import run
+            from c2rl.store import shards
             shards.SHARD = 2
             params = config.PrepareParams(dataset="table", **{SECTIONS})
             if __name__ == "__main__":
@@ -118,7 +120,7 @@ def test_the_store_holds_every_clip_as_the_direct_route_decodes_it(project):
     np.testing.assert_array_equal(unpack(stored), unpack(direct.frames))
     assert store.rows[4].decoder == direct.decoder == "pyav"
     (scratch,) = project.scratch.iterdir()
-    assert [path.name for path in scratch.iterdir()] == ["store"]
+    assert [path.name for path in scratch.iterdir()] == ["frames"]
 
 
 def test_metrics_are_flat_by_split_and_deterministic(project):
@@ -170,8 +172,8 @@ def test_the_store_is_the_same_with_any_number_of_workers(project, monkeypatch):
 
 def test_a_killed_run_goes_on_where_it_was(project, monkeypatch):
     killed = project.run_apart(
-        "save = shards._save; shards._save = "
-        "lambda *a: (save(*a), os.kill(os.getpid(), signal.SIGKILL))"
+        "save = shards.save; shards.save = "
+        "lambda *a, **b: (save(*a, **b), os.kill(os.getpid(), signal.SIGKILL))"
     )
     assert killed.returncode == -signal.SIGKILL
     assert not project.frames.exists()
@@ -203,7 +205,7 @@ def test_a_kill_after_the_decoding_costs_no_decoding(project, monkeypatch, where
     whole = project.prepare().meta.files
     assert "overlays/0.jpg" in whole
     shutil.rmtree(project.scratch)
-    killed = project.run_apart(f"from c2rl.prepare import kept; {where}")
+    killed = project.run_apart(f"from c2rl.store import kept; {where}")
     assert killed.returncode == -signal.SIGKILL
     shutil.rmtree(project.frames, ignore_errors=True)  # as DVC does before it runs a stage again
     monkeypatch.setattr(shards, "SHARD", 2)
@@ -215,7 +217,7 @@ def test_a_kill_after_the_decoding_costs_no_decoding(project, monkeypatch, where
 
 def test_a_kept_store_that_changed_is_not_put_back(project):
     whole = project.prepare().meta.files
-    (kept,) = project.scratch.glob("*/store")
+    (kept,) = project.scratch.glob("*/frames")
     data = bytearray((kept / "manifest.jsonl").read_bytes())
     data[10] ^= 1
     (kept / "manifest.jsonl").unlink()
@@ -225,8 +227,8 @@ def test_a_kept_store_that_changed_is_not_put_back(project):
 
 
 def test_a_store_with_clips_that_another_try_may_read_is_not_kept(project, monkeypatch):
-    monkeypatch.setattr(shards, "with_decord", lambda _: None)
-    monkeypatch.setattr(shards, "timeout_s", lambda t: 1e-6 if t.clip.id == "clip5" else 60.0)
+    monkeypatch.setattr(decoding, "with_decord", lambda _: None)
+    monkeypatch.setattr(decoding, "timeout_s", lambda t: 1e-6 if t.clip.id == "clip5" else 60.0)
     assert len(project.prepare()) == 5
     assert not list(project.scratch.iterdir())
 
@@ -252,13 +254,13 @@ def _recorded(function, given):
 
 def test_torn_and_failed_shards_are_decoded_again(project, monkeypatch, tmp_path):
     tasks = [
-        shards.Task(project.root, Clip(n, "train", "s", "en", f"{n}.mp4"), 24, "png", 1)
+        decoding.Task(project.root, Clip(n, "train", "s", "en", f"{n}.mp4"), 24, "png", 1)
         for n in ("clip0", "clip1", "clip2", "later")
     ]
     folder = tmp_path / "scratch"
     folder.mkdir()
     with run.progress("prepare", 4) as bar:
-        done = shards.decode(tasks, folder, workers=1, progress=bar, shard=1)
+        done = decoding.decode(tasks, folder, workers=1, progress=bar, shard=1)
     assert [shard.rows[0].status for shard in done] == ["ok", "ok", "ok", "missing_file"]
     torn = done[1].path.read_bytes()
     done[1].path.write_bytes(torn[: len(torn) // 2])
@@ -266,7 +268,7 @@ def test_torn_and_failed_shards_are_decoded_again(project, monkeypatch, tmp_path
     given = []
     monkeypatch.setattr(pool, "run", _recorded(pool.run, given))
     with run.progress("prepare", 4) as bar:
-        done = shards.decode(tasks, folder, workers=1, progress=bar, shard=1)
+        done = decoding.decode(tasks, folder, workers=1, progress=bar, shard=1)
     assert given == ["clip1", "later"]
     assert {shard.rows[0].status for shard in done} == {"ok"}
 
@@ -285,7 +287,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_no_artefact(project, limit):
 
 
 def test_no_clip_of_train_is_an_error_in_one_line(project, monkeypatch):
-    monkeypatch.setattr(shards, "with_decord", lambda _: None)
+    monkeypatch.setattr(decoding, "with_decord", lambda _: None)
     monkeypatch.setenv("C2RL_DECODE_TIMEOUT", "0.000001")
     with pytest.raises(ValueError, match=r"none of the 4 train clips .* decode_timeout") as caught:
         project.prepare()

@@ -1,7 +1,7 @@
-"""A finished frame store stays within reach until another one is finished.
+"""A finished store stays within reach until another one of its kind is finished.
 
 DVC empties a stage's outs before it runs the stage, and records them only after it has hashed them.
-A kill in between would cost the whole decoding. So the scratch folder keeps hard links to the
+A kill in between would cost the whole work. So the scratch folder keeps hard links to the
 store's files, which take no room while the store is there, and a repeated run puts them back.
 """
 
@@ -9,43 +9,42 @@ import shutil
 from pathlib import Path
 
 from c2rl import provenance
-from c2rl.store.frames import FrameStore
-
-_NAME = "store"
 
 
-def keep(frames: Path, scratch: Path) -> None:
+def keep(store: Path, kind: str, scratch: Path) -> None:
     """Link a finished store into its scratch folder, and drop what it was made from.
 
     Args:
-        frames: The store.
+        store: Its place.
+        kind: frames or features.
         scratch: Its scratch folder; on another file system nothing is kept.
     """
     try:
-        provenance.put(scratch / _NAME, frames)
+        provenance.put(scratch / kind, store)
     except OSError:
         shutil.rmtree(scratch)
         return
     for path in [path for path in scratch.iterdir() if path.is_file()]:
         path.unlink()
     for other in [path for path in scratch.parent.iterdir() if path != scratch]:
-        if (other / _NAME).is_dir():
+        if (other / kind).is_dir():
             shutil.rmtree(other)
 
 
-def restore(frames: Path, scratch: Path) -> FrameStore | None:
+def restore(store: Path, kind: str, scratch: Path) -> bool:
     """Put a kept store back in its place.
 
     Args:
-        frames: Its place.
+        store: Its place.
+        kind: frames or features.
         scratch: The scratch folder of exactly this store.
 
     Returns:
-        The store; None if there is none, or a checksum is wrong.
+        Whether it is back; False if none was kept, or a checksum is wrong.
     """
-    kept = scratch / _NAME
-    if not provenance.is_intact(kept, "frames"):
+    kept = scratch / kind
+    if not provenance.is_intact(kept, kind):
         shutil.rmtree(kept, ignore_errors=True)
-        return None
-    provenance.put(frames, kept)
-    return FrameStore(frames)
+        return False
+    provenance.put(store, kept)
+    return True

@@ -20,7 +20,10 @@ from c2rl.lock import only_writer
 FORMAT = 1
 """Version of every artefact's layout on disk."""
 
-_LIBRARIES = ("c2rl", "torch", "torchvision", "transformers", "zarr", "decord", "av", "sacrebleu")
+_LIBRARIES = (
+    *("c2rl", "torch", "torchvision", "transformers", "zarr", "sacrebleu"),
+    *("decord", "av", "opencv-python-headless"),
+)
 
 
 class Meta(NamedTuple):

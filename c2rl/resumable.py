@@ -1,10 +1,15 @@
 """Where unfinished work lies: outside DVC's outs, keyed by all that decides what it will be."""
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from c2rl.provenance import fingerprint, hash_file
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def folder(made_from: Any) -> Path:
@@ -47,6 +52,28 @@ def hash_code(*packages: str) -> str:
     home = Path(__file__).parent
     files = sorted(file for name in packages for file in (home / name).rglob("*.py"))
     return fingerprint({file.relative_to(home).as_posix(): hash_file(file) for file in files})
+
+
+@contextmanager
+def full_disk_told() -> Iterator[None]:
+    """Tell of a full disk in one line, and that nothing that was finished is lost.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        OSError: If the disk is full.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        raise OSError(
+            f"disk is full{where} ({error.strerror}). Nothing that was finished is lost: make room"
+            " and run the same command again."
+        ) from None
 
 
 def _root() -> Path:

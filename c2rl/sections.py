@@ -239,6 +239,13 @@ class Extract(Section):
 
     which: Literal["best", "last"]
     """Encoder weights: lowest dev loss, or the last epoch's (row 23)."""
+    point: Literal["after_transformer", "before_transformer"]
+    """The sign encoder's output, or what its transformer blocks are given (end of Table I)."""
+    precision: Literal["float32", "bfloat16", "float16"]
+    """Of the ResNet, nearly all of the work; features are stored as float16 in any case."""
+    views: Annotated[int, Field(ge=1, le=64)]
+    """Samplings of each clip of train that are stored: the deterministic one and so many less one
+    shifted by a frame each; 1/k of them see all frames. Downstream training draws one an epoch."""
 
 
 class Transformer(Section):

@@ -19,6 +19,8 @@ FREE = {
     "c2rl/provenance.py",
     "c2rl/resumable.py",
     "c2rl/sections.py",
+    "c2rl/store/listed.py",
+    "c2rl/store/remote.py",
 }
 """Modules that cannot change a result, so they are no deps."""
 
@@ -36,7 +38,7 @@ GROUND = {*MAY_IMPORT, *KEEPING}
 for _stage in STAGES:
     MAY_IMPORT[_stage] = GROUND
 MAY_IMPORT["app"] = GROUND | set(STAGES)
-MAY_IMPORT["cli.py"] = {*GROUND, *STAGES, "app", "config", "command"}
+MAY_IMPORT["cli"] = {*GROUND, *STAGES, "app", "config", "command"}
 
 DOORS = {
     "decord": {"c2rl/video/source.py"},
@@ -50,11 +52,12 @@ DOORS = {
     "faiss": {"c2rl/retrieve/index.py"},
     "pydantic": {"c2rl/config.py", "c2rl/sections.py"},
     "ruamel": {"c2rl/config.py"},
-    "typer": {"c2rl/cli.py", "c2rl/command.py"},
+    "typer": {"c2rl/cli/", "c2rl/command.py"},
     "matplotlib": {"c2rl/report"},
     "jinja2": {"c2rl/report"},
     "gradio": {"c2rl/app"},
     "ray": {"c2rl/extract"},
+    "fsspec": {"c2rl/store/remote.py"},
     "dvc": set(),
     "onnxruntime": {"c2rl/video/onnx.py"},
     "pickle": {"c2rl/corpora/unpickle.py"},
@@ -137,7 +140,7 @@ def test_imports_point_downwards(path: Path) -> None:
 def test_the_free_modules_import_nothing_of_ours_but_each_other() -> None:
     for path in FREE - {"c2rl/__init__.py"}:
         used = {name(file) for dotted in imports(ROOT / path) for file in files(dotted)}
-        assert used <= FREE, path
+        assert {file for file in used if not file.endswith("/__init__.py")} <= FREE, path
 
 
 @pytest.mark.parametrize("path", modules(), ids=name)

@@ -40,8 +40,10 @@ class Translator:
         path = Path(path)
         self.meta = provenance.read_meta(path, "translator", made_by="translate")
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        self.encoder: str = config.pop("encoder")
-        """Fingerprint of the sign encoder whose features it was trained on."""
+        self.encoder: str | None = config.pop("encoder")
+        """Fingerprint of the sign encoder whose features it was trained on; None: imported."""
+        self.extract: dict[str, Any] = config.pop("extract", None) or {}
+        """How that encoder was asked for them: which, point and precision of `SignEncoder`."""
         self.search: dict[str, Any] = config.pop("search")
         del config["profile"]
         self.tokenizer = language.loads((path / "tokenizer.json").read_text(encoding="utf-8"))

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 SPLITS = ("train", "dev", "test")
+NO_SPLIT = "clips"
+"""Of videos that belong to no corpus."""
 
 Box = tuple[int, int, int, int]
 """x0, y0, x1, y1 in pixels, end exclusive."""

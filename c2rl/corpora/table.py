@@ -9,11 +9,11 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from c2rl.corpora.clip import SPLITS, Annotations, Choice, Clip, Entry, Facts
+from c2rl.corpora.clip import NO_SPLIT, SPLITS, Annotations, Choice, Clip, Entry, Facts
 from c2rl.corpora.files import read_text
 
 FACTS = Facts(
@@ -93,10 +93,28 @@ def clips(root: Path) -> list[Clip]:
         ValueError: If anything in it is wrong; the message lists every wrong line at once.
     """
     (path,) = annotations(root)
+    return read_table(path)
+
+
+def read_table(path: Path, *, required: Sequence[str] = REQUIRED) -> list[Clip]:
+    """Read a table of any name.
+
+    Args:
+        path: A .csv, .tsv or .jsonl file.
+        required: Columns that it must have; clips without a split get `NO_SPLIT`.
+
+    Returns:
+        Its clips in the order of the lines.
+
+    Raises:
+        ValueError: If anything in it is wrong; the message lists every wrong line at once.
+    """
     problems: list[str] = []
     found = []
-    for line in _lines(path, read_text(path), problems):
-        clip = _clip(line, problems)
+    for line in _lines(path, read_text(path), required, problems):
+        if "split" not in required:
+            line.values["split"] = line.values.get("split") or NO_SPLIT
+        clip = _clip(line, SPLITS if "split" in required else (*SPLITS, NO_SPLIT), problems)
         if clip is not None:
             found.append((line.number, clip))
     _check_unique(found, problems)
@@ -109,15 +127,17 @@ def clips(root: Path) -> list[Clip]:
     return [clip for _, clip in found]
 
 
-def _lines(path: Path, text: str, problems: list[str]) -> Iterator[_Line]:
+def _lines(
+    path: Path, text: str, required: Sequence[str], problems: list[str]
+) -> Iterator[_Line]:
     if path.suffix == ".jsonl":
-        yield from _json_lines(text, problems)
+        yield from _json_lines(text, required, problems)
         return
     delimiter = "\t" if path.suffix == ".tsv" else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = reader.fieldnames or []
-        if not _header_is_good(list(header), problems):
+        if not _header_is_good(list(header), required, problems):
             return
         for row in reader:
             number = reader.line_num
@@ -130,20 +150,20 @@ def _lines(path: Path, text: str, problems: list[str]) -> Iterator[_Line]:
         problems.append(f"line {reader.line_num}: {error}")
 
 
-def _header_is_good(header: list[str], problems: list[str]) -> bool:
-    missing = [name for name in REQUIRED if name not in header]
+def _header_is_good(header: list[str], required: Sequence[str], problems: list[str]) -> bool:
+    missing = [name for name in required if name not in header]
     unknown = [name for name in header if name not in REQUIRED + OPTIONAL]
     if missing:
         problems.append(
             f"columns missing: {', '.join(missing)} (found {', '.join(header) or 'nothing'};"
-            f" expected {', '.join(REQUIRED)} and where wanted {', '.join(OPTIONAL)})"
+            f" expected {', '.join(required)} and where wanted {', '.join(OPTIONAL)})"
         )
     elif unknown:
         problems.append(f"columns unknown: {', '.join(unknown)} (known: {', '.join(OPTIONAL)})")
     return not missing
 
 
-def _json_lines(text: str, problems: list[str]) -> Iterator[_Line]:
+def _json_lines(text: str, required: Sequence[str], problems: list[str]) -> Iterator[_Line]:
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
@@ -155,8 +175,7 @@ def _json_lines(text: str, problems: list[str]) -> Iterator[_Line]:
         if not isinstance(values, dict):
             problems.append(f"line {number}: expected a JSON object")
             continue
-        required = [name for name in REQUIRED if name not in ("start", "end")]
-        missing = [name for name in required if name not in values]
+        missing = [n for n in required if n not in ("start", "end") and n not in values]
         unknown = [name for name in values if name not in REQUIRED + OPTIONAL]
         if missing or unknown:
             told = [f"missing {', '.join(missing)}"] * bool(missing)
@@ -166,7 +185,7 @@ def _json_lines(text: str, problems: list[str]) -> Iterator[_Line]:
         yield _Line(number, values)
 
 
-def _clip(line: _Line, problems: list[str]) -> Clip | None:
+def _clip(line: _Line, splits: Sequence[str], problems: list[str]) -> Clip | None:
     values, before = line.values, len(problems)
 
     def wrong(name: str, expected: str) -> None:
@@ -178,8 +197,8 @@ def _clip(line: _Line, problems: list[str]) -> Clip | None:
     for name in ("id", "path"):
         if not values.get(name):
             wrong(name, "some text")
-    if values["split"] not in SPLITS:
-        wrong("split", f"one of {', '.join(SPLITS)}")
+    if values["split"] not in splits:
+        wrong("split", f"one of {', '.join(splits)}")
     numbers = {}
     for name in ("start", "end", "fps"):
         try:

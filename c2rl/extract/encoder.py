@@ -1,102 +1,116 @@
 """A pretrained sign encoder, ready to use: it remembers how its frames were cut and sampled."""
 
-import functools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from c2rl import provenance
-from c2rl.corpora.clip import Clip
-from c2rl.nn import sign_encoder
-from c2rl.store.features import HIGHEST
+from c2rl.corpora.clip import NO_SPLIT, Clip
+from c2rl.extract import trained
+from c2rl.extract.trained import Form, Point, Precision, Which
+from c2rl.nn import inference, sign_encoder
+from c2rl.nn.masks import mask_of
+from c2rl.nn.transformer import MAX_POSITIONS
 from c2rl.training import checkpoint
 from c2rl.video import transform
-from c2rl.video.crop import Choose, decode_clip
-from c2rl.video.sample import at_inference, count
-from c2rl.video.signer import Cropping
+from c2rl.video.crop import decode_clip
 
 Read = Callable[[Sequence[int]], Sequence[npt.NDArray[np.uint8]]]
 
+OVERFLOW = "the encoder gives features that float16 cannot hold: it diverged"
+
 
 class SignEncoder:
-    """Turns a clip into sign features, one clip at a time, so batch mates cannot matter."""
+    """Turns clips into sign features."""
 
-    def __init__(self, path: Path | str, *, which: Literal["best", "last"] = "best") -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        which: Which = "best",
+        point: Point = "after_transformer",
+        precision: Precision = "float32",
+        device: torch.device | str | None = None,
+    ) -> None:
         """Load an encoder.
 
         Args:
             path: Folder written by stage `pretrain`.
             which: Weights of the best epoch, or of the last.
+            point: Features after the transformer blocks, or what these are given.
+            precision: Of the ResNet; what follows it is always float32.
+            device: Where it is to be; None: a GPU if there is one.
 
         Raises:
             FileNotFoundError: If it is absent or incomplete.
             ValueError: If it is another kind of artefact, or damaged.
         """
-        path = Path(path)
-        self.meta = provenance.read_meta(path, "encoder", made_by="pretrain")
-        config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        self.frames: dict[str, Any] = config["frames"]
-        self.cropping = _cropping(config["crop"])
-        self.width: int = config["encoder"]["width"]
-        self.which = which
+        self.trained = trained.read(path)
+        self.form = Form(which, point, precision)
+        self.meta, self.width = self.trained.meta, self.trained.width
         # The weights are here: where the ResNet's first ones came from no longer matters.
-        self.network = sign_encoder.SignEncoder(**config["encoder"] | {"weights": "none"})
+        network = sign_encoder.SignEncoder(**self.trained.network | {"weights": "none"})
         name = "model" if which == "best" else "last"
-        weights = checkpoint.load_weights(path / f"{name}.safetensors")
+        weights = checkpoint.load_weights(self.trained.path / f"{name}.safetensors")
         own = {k: v for k, v in weights.items() if k.startswith("sign_encoder.")}
-        checkpoint.fill(self.network, own, prefix="sign_encoder.", source=path)
-        self.network.eval()
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.network.to(self.device)
+        checkpoint.fill(network, own, prefix="sign_encoder.", source=self.trained.path)
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.network = inference.for_inference(
+            network.to(self.device),
+            mean=transform.MEAN,
+            std=transform.STD,
+            precision=precision,
+            point=point,
+        )
 
-    def length(self, num_frames: int, fps: float) -> int:
-        """Tell how many features a clip has.
-
-        Args:
-            num_frames: Native frames.
-            fps: Native rate in frames per second; 0 where unknown.
-
-        Returns:
-            T' = max(1, floor(keep * T + 0.5)).
-        """
-        options = {k: self.frames[k] for k in ("keep", "target_fps", "cap")}
-        return count(num_frames, fps, **options)
-
-    @property
-    def choose(self) -> Choose:
-        """Tells which frames of a clip are needed; can be sent to a worker."""
-        options = {k: self.frames[k] for k in ("keep", "target_fps", "cap")}
-        return functools.partial(at_inference, **options)
-
-    @torch.no_grad()
-    def encode_frames(self, read: Read, num_frames: int, fps: float) -> Tensor:
-        """Encode a clip whose compressed frames are at hand.
+    def look(self, read: Read, num_frames: int, fps: float, *, phase: int = 0) -> Tensor:
+        """Choose, decompress and crop the frames of a clip.
 
         Args:
             read: Gives the compressed frames of the numbers it is asked for.
             num_frames: Native frames.
             fps: Native rate in frames per second; 0 where unknown.
+            phase: See `c2rl.video.sample.sample`.
 
         Returns:
-            (T', C) float16, on the CPU.
+            (T', 3, R, R) uint8, on the CPU.
+        """
+        side = self.trained.frames["crop"]
+        return transform.view(
+            read, num_frames, fps, side=side, **self.trained.sampling, phase=phase
+        )
+
+    def encode_batch(self, clips: Sequence[Tensor]) -> list[Tensor]:
+        """Encode clips together.
+
+        Args:
+            clips: (T', 3, R, R) uint8 each, from `look`.
+
+        Returns:
+            (T', C) float16 each, on the CPU; infinite where float16 cannot hold a feature.
 
         Raises:
-            ValueError: If a feature is not finite or too large for float16.
+            ValueError: If a clip has more frames than the transformer has positions.
         """
-        options = {k: self.frames[k] for k in ("keep", "target_fps", "cap")}
-        frames = transform.view(read, num_frames, fps, side=self.frames["crop"], **options)
-        batch = transform.normalise(frames.to(self.device))
-        mask = torch.ones(1, len(frames), dtype=torch.bool, device=self.device)
-        features: Tensor = self.network(batch, mask)[0].cpu()
-        if not (features.abs() <= HIGHEST).all():
-            raise ValueError("the encoder gives features that float16 cannot hold")
-        return features.half()
+        lengths = [len(clip) for clip in clips]
+        if (most := self.most_frames) is not None and max(lengths) > most:
+            raise ValueError(
+                f"{max(lengths)} frames are to be encoded at once, at most {most} can be:"
+                " cut the video into windows, or give encoder.before_transformer"
+            )
+        frames = transform.pack(clips).to(self.device, non_blocking=True)
+        mask = mask_of(torch.tensor(lengths)).to(self.device)
+        with torch.inference_mode():
+            encoded = self.network(frames, mask).half().cpu()
+        return [features[:length] for features, length in zip(encoded, lengths, strict=True)]
+
+    @property
+    def most_frames(self) -> int | None:
+        """Most frames of a clip; None: any number."""
+        return MAX_POSITIONS if self.form.point == "after_transformer" else None
 
     def encode(
         self, source: Path | str, *, start_s: float | None = None, end_s: float | None = None
@@ -109,19 +123,29 @@ class SignEncoder:
             end_s: Last second; None: to the end.
 
         Returns:
-            (T', C) float16 sign features; exactly what stage `extract` stores for the clip.
+            (T', C) float16 sign features; on the CPU exactly what stage `extract` stores for the
+            clip, on a GPU up to rounding.
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If it cannot be decoded.
+            ValueError: If it cannot be decoded or encoded.
         """
-        stored = {k: self.frames[k] for k in ("size", "codec", "quality")}
-        clip = Clip("", "clips", "", "", str(source), start_s=start_s, end_s=end_s)
+        clip = Clip("", NO_SPLIT, "", "", str(source), start_s=start_s, end_s=end_s)
+        task = self.trained.task(Path(source), clip)
         decoded = decode_clip(
-            Path(source), clip, cropping=self.cropping, choose=self.choose, **stored
+            Path(source),
+            clip,
+            size=task.size,
+            codec=task.codec,
+            quality=task.quality,
+            cropping=task.cropping,
+            choose=task.choose,
         )
         read = reader(decoded.numbers, decoded.frames)
-        return self.encode_frames(read, decoded.num_frames, decoded.fps)
+        (features,) = self.encode_batch([self.look(read, decoded.num_frames, decoded.fps)])
+        if not features.isfinite().all():
+            raise ValueError(OVERFLOW)
+        return features
 
 
 def reader(numbers: Sequence[int], frames: Sequence[npt.NDArray[np.uint8]]) -> Read:
@@ -136,9 +160,3 @@ def reader(numbers: Sequence[int], frames: Sequence[npt.NDArray[np.uint8]]) -> R
     """
     at = dict(zip(numbers, frames, strict=True))
     return lambda chosen: [at[number] for number in chosen]
-
-
-def _cropping(told: dict[str, Any]) -> Cropping:
-    """Find the signer in a new video as in the corpus; it has no annotated box."""
-    values = {name: told[name] for name in Cropping._fields}
-    return Cropping(**values | {"steps": tuple(values["steps"])})

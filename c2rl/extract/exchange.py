@@ -6,8 +6,10 @@ the same float16 numbers.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +24,9 @@ from c2rl.extract.peers.tensors import Array
 from c2rl.extract.texts import NONE, Texts
 from c2rl.store.features import HIGHEST, FeatureStore, write_feature_store
 from c2rl.store.manifest import OK, Row
+
+_SPLIT = re.compile(r"\w[\w-]*")
+"""Splits are folders of a store, and parts of the names of exported files."""
 
 _MOST_FILES = 16
 """Files whose hashes a store names; of more it names one hash of all."""
@@ -95,7 +100,7 @@ def import_features(
     read = _format(form).read
     _refuse_other(out, "features")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with Scratch(out.parent) as scratch:
+    with _naming(out), Scratch(out.parent) as scratch:
         peer = read(source, scratch)
         wanted, left_out = _joined(
             peer, texts, source, language=language, split=split, postfix=postfix
@@ -165,7 +170,10 @@ def export_features(store: Path, form: str, out: Path) -> dict[str, int]:
     _refuse_other(out, "export")
     counts = {split: len(found[split]) for split in found}
     made_from = {"features": found.meta.fingerprint, "format": form}
-    with provenance.artefact(out, "export", made_from=made_from, counts=counts) as folder:
+    with (
+        _naming(out),
+        provenance.artefact(out, "export", made_from=made_from, counts=counts) as folder,
+    ):
         write(folder, found, out)
     return counts
 
@@ -174,6 +182,17 @@ def _format(form: str) -> _Format:
     if form not in _FORMATS:
         raise ValueError(f"format '{form}' is unknown. Known: {', '.join(_FORMATS)}.")
     return _FORMATS[form]
+
+
+@contextmanager
+def _naming(out: Path) -> Iterator[None]:
+    """Say where there is no room: writing to an open file fails without its name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and not error.filename:  # of the system, not a sentence of ours
+            error.filename = str(out)
+        raise
 
 
 def _refuse_other(out: Path, kind: str) -> None:
@@ -215,6 +234,8 @@ def _joined(
             left_out[clip.id] = "no sentence: give --dataset or --table if there is one"
         elif not clip.split:
             raise ValueError(f"{source}: {clip.id} has no split. Give --split, or a --table.")
+        elif not _SPLIT.fullmatch(clip.split):
+            raise ValueError(f"{source}: {clip.id} is of split {clip.split!r}; expected a word.")
         elif not clip.language:
             raise ValueError(f"{source}: nothing tells the language of {clip.id}. Give --language.")
         else:

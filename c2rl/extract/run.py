@@ -1,19 +1,35 @@
 """Stage extract: sign encoder and frames, or any videos, to a feature store."""
 
-import time
-from collections.abc import Iterator
+import os
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
-from c2rl import provenance
+from c2rl import provenance, resumable
 from c2rl.config import ExtractParams
-from c2rl.extract.encoder import SignEncoder, reader
-from c2rl.store.features import Features, FeatureStore, write_feature_store
-from c2rl.store.frames import FrameStore
+from c2rl.extract import encoding, plan, trained
+from c2rl.extract.plan import Plan
+from c2rl.extract.trained import Form, Trained
+from c2rl.extract.work import Setup
+from c2rl.lock import only_writer
+from c2rl.store import kept, shards
+from c2rl.store.features import FeatureStore, write_feature_store
 from c2rl.store.manifest import OK, Row
+from c2rl.training import environment
 from c2rl.video import pool
-from c2rl.video.decode import Result, Task, decode_one, row_of, timeout_s, with_decord
-from c2rl.video.files import find_clips
+
+_WRITTEN = "written"  # names the store that was made of the finished shards
+
+
+class Extracted(NamedTuple):
+    """What became of an extraction."""
+
+    written: int
+    """Clips in the store."""
+    failed: list[Row]
+    """Clips that could not be read or encoded, and why."""
+    is_complete: bool
+    """False where other ranks still work; the last of them writes the store."""
 
 
 def extract(
@@ -27,120 +43,156 @@ def extract(
         encoder: Sign encoder, written by `pretrain`.
         features: Feature store to write.
         metrics: JSON file to write.
+
+    Raises:
+        FileNotFoundError: If a store or encoder is absent.
+        ValueError: If one is damaged, or a clip has no features; the message names it.
+        OSError: If the disk is full; what was encoded is kept for the next run.
     """
-    store = FrameStore(frames)
-    signer = SignEncoder(encoder, which=params.extract.which)
-    numbers = [n for split in store.meta.counts for n in store.split(split)]
-    rows = [store.rows[n] for n in numbers]
-
-    def encoded() -> Iterator[Features]:
-        for number in _told(numbers):
-            row = store.rows[number]
-            read = store.reader(number)
-            yield signer.encode_frames(read, row.num_frames, row.fps).numpy()
-
-    write_feature_store(
-        features,
-        rows,
-        encoded(),
-        lengths=[signer.length(row.num_frames, row.fps) for row in rows],
-        width=signer.width,
-        made_from={
-            "frames": store.meta.fingerprint,
-            "profile": store.meta.made_from["profile"],
-            **_made_from(signer),
-        },
-    )
+    options = params.extract
+    signer = trained.read(encoder)
+    work = plan.from_frames(frames, signer, views=options.views)
+    form = Form(**options.kwargs("which", "point", "precision"))
+    scratch = scratch_of(work, signer, form)
+    with resumable.full_disk_told(), only_writer(features):
+        if not kept.restore(features, "features", scratch):
+            store_features(
+                work, signer, form, features, scratch, is_partial=False, executor=chosen_executor()
+            )
+            kept.keep(features, "features", scratch)
     provenance.write_json(metrics, _metrics(FeatureStore(features)))
 
 
-def extract_videos(
-    sources: list[Path], *, encoder: Path, out: Path, which: Literal["best", "last"] = "best"
-) -> tuple[int, list[Row]]:
-    """Store the sign features of video files and folders, without a corpus or `params.yaml`.
+def chosen_executor(named: str | None = None) -> str:
+    """Tell who is to do the work; it changes speed only.
 
     Args:
-        sources: Video files, folders of videos, folders of frames.
-        encoder: Sign encoder, written by `pretrain`.
-        out: Feature store to write; one split, `clips`.
-        which: Weights of the best epoch, or of the last.
+        named: By the user, if at all.
 
     Returns:
-        Number of clips stored, and the rows of those that could not be read.
+        That, or environment variable `C2RL_EXECUTOR`, or local.
+    """
+    return named or os.environ.get("C2RL_EXECUTOR") or "local"
+
+
+def store_features(
+    work: Plan,
+    signer: Trained,
+    form: Form,
+    out: Path,
+    scratch: Path,
+    *,
+    is_partial: bool,
+    executor: str,
+) -> Extracted:
+    """Encode what is not yet encoded, and write the store.
+
+    Args:
+        work: The clips.
+        signer: The encoder.
+        form: Which of its features.
+        out: Store to write.
+        scratch: From `scratch_of`.
+        is_partial: Whether clips that cannot be read or encoded may be left out.
+        executor: local, rank or ray.
+
+    Returns:
+        What became of the clips.
 
     Raises:
-        FileNotFoundError: If a source does not exist or holds no video.
-        ValueError: If no clip could be read.
+        ValueError: If a clip that must be there has no features, or no clip has.
+        BlockingIOError: If another process writes the same store.
     """
-    signer = SignEncoder(encoder, which=which)
-    clips = find_clips(sources)
-    stored = {key: signer.frames[key] for key in ("size", "codec", "quality")}
-    # An absolute path below "/" is a path below a root, as annotations' paths are.
-    tasks = [
-        Task(
-            Path("/"),
-            clip._replace(source=_below_root(clip.source)),
-            **stored,
-            needs_sentence=False,
-            cropping=signer.cropping,
-            choose=signer.choose,
-        )
-        for clip in clips
-    ]
-    found: dict[int, tuple[Row, Features]] = {}
-    failed: list[Row] = []
-    outcomes = pool.run(
-        decode_one, tasks, workers=pool.num_workers(), timeout_s=timeout_s, retry=with_decord
-    )
-    for outcome in outcomes:
-        clip = clips[outcome.number]
-        result = outcome.value or Result(f"decode_{outcome.failure}", "the decoder gave up")
-        row = row_of(clip, result)
-        if result.status == OK:
-            features = signer.encode_frames(
-                reader(result.numbers, result.frames), row.num_frames, row.fps
-            ).numpy()
-            found[outcome.number] = row, features
-        else:
-            failed.append(row)
-    if not found:
-        raise ValueError(f"none of {len(clips)} clips could be read: {failed[0].reason}")
-    written = [found[n] for n in sorted(found)]
+    workers = environment.number("C2RL_DEVICES", what="a number of processes") or 1
+    frames = work.frames.resolve() if work.frames else None
+    threads = max(1, pool.num_workers() // workers)
+    setup = Setup(signer.path.resolve(), form, frames, threads)
+    with ExitStack() as held:
+        if executor != "rank":  # ranks share the work, and agree on it shard by shard
+            held.enter_context(only_writer(out))
+            held.enter_context(only_writer(scratch))
+            shards.sweep(scratch)
+        found = encoding.encode(work, setup, scratch, executor=executor, workers=workers)
+        if found is None:
+            return Extracted(0, [], is_complete=False)
+        rows = [row for shard in found for row in shard]
+        failed = [row for row in rows if row.status != OK]
+        _refuse(rows, failed, is_partial=is_partial)
+        made_from = _made_from(work, signer, form, failed)
+        try:
+            with only_writer(out):
+                if not _is_written(out, rows, scratch):
+                    _write(work, signer, rows, out, scratch, made_from)
+        except BlockingIOError:
+            if executor != "rank":
+                raise
+            return Extracted(0, [], is_complete=False)
+    return Extracted(len(rows) - len(failed), failed, is_complete=True)
+
+
+def _write(
+    work: Plan, signer: Trained, rows: list[Row], out: Path, scratch: Path, made_from: Any
+) -> None:
+    views = max(part.work.views for part in work.parts)
     write_feature_store(
         out,
-        [row for row, _ in written],
-        (features for _, features in written),
-        lengths=[len(features) for _, features in written],
+        [row for row in rows if row.status == OK],
+        encoding.features(scratch, work),
+        lengths=encoding.lengths(scratch, work),
         width=signer.width,
-        made_from=_made_from(signer),
+        made_from=made_from,
+        views=[encoding.features(scratch, work, view) for view in range(1, views)],
     )
-    return len(written), failed
+    provenance.write_atomic(scratch / _WRITTEN, _mark(out, rows))
 
 
-def _below_root(source: str) -> str:
-    return Path(source).resolve().relative_to("/").as_posix()
+def _is_written(out: Path, rows: list[Row], scratch: Path) -> bool:
+    """Tell whether another rank has written this very store meanwhile."""
+    with suppress(OSError, ValueError):
+        return (scratch / _WRITTEN).read_text(encoding="utf-8") == _mark(out, rows)
+    return False
 
 
-def _made_from(signer: SignEncoder) -> dict[str, Any]:
-    return {
+def _mark(out: Path, rows: list[Row]) -> str:
+    became = [[row.clip.id, row.status] for row in rows]
+    return provenance.fingerprint([FeatureStore(out).meta.fingerprint, became])
+
+
+def _refuse(rows: list[Row], failed: list[Row], *, is_partial: bool) -> None:
+    """Raise where no store may be written: without any clip, or without one that must be there."""
+    if failed and (len(failed) == len(rows) or not is_partial):
+        told = ", ".join(f"{row.clip.id} ({row.reason})" for row in failed[:5])
+        more = ", ..." if len(failed) > 5 else ""
+        raise ValueError(f"{len(failed)} of {len(rows)} clips have no features: {told}{more}")
+
+
+def scratch_of(work: Plan, signer: Trained, form: Form) -> Path:
+    """Name the folder of an extraction that may be killed and goes on.
+
+    Args:
+        work: The clips.
+        signer: The encoder.
+        form: Which of its features.
+
+    Returns:
+        Its folder, the same whenever all that decides the features is.
+    """
+    libraries = ("av", "decord", "opencv-python-headless", "torch", "torchvision")
+    versions = {k: v for k, v in provenance.versions().items() if k in libraries}
+    code = resumable.hash_code("extract", "nn", "store", "video")
+    cut = [[len(part.clips), part.work.views] for part in work.parts]
+    return resumable.folder(
+        ["extract", signer.meta.fingerprint, form, work.key, cut, versions, code]
+    )
+
+
+def _made_from(work: Plan, signer: Trained, form: Form, failed: list[Row]) -> dict[str, Any]:
+    told = work.made_from | {
         "encoder": signer.meta.fingerprint,
-        "which": signer.which,
+        "extract": form._asdict(),
         "sampling": signer.frames,
     }
-
-
-def _told(numbers: list[int]) -> Iterator[int]:
-    began = spoke = time.perf_counter()
-    for done, number in enumerate(numbers, 1):
-        yield number
-        now = time.perf_counter()
-        if now - spoke > 10 or done == len(numbers):
-            spoke = now
-            rate = done / (now - began)
-            left = (len(numbers) - done) / rate
-            print(
-                f"extract  {done}/{len(numbers)} clips  {rate:.1f}/s  {left:.0f} s left", flush=True
-            )
+    return told | ({"failed": [row.clip.id for row in failed]} if failed else {})
 
 
 def _metrics(store: FeatureStore) -> dict[str, dict[str, float]]:

@@ -1,10 +1,8 @@
 """Stage prepare: decode, crop and compress every frame of a corpus once."""
 
-import errno
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +23,6 @@ from c2rl.video.signer import Cropping
 
 OVERLAYS = 4
 """Clips of each split whose box is drawn into a picture for the report."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path) -> None:
@@ -42,7 +39,7 @@ def prepare(params: PrepareParams, *, release: Path, frames: Path, metrics: Path
         ValueError: If it is another release, or no clip of train can be read.
         OSError: If the disk is full; what was decoded is kept for the next run.
     """
-    with _full_disk_told():
+    with resumable.full_disk_told():
         root, found, made_from = _read(params, release)
         cropping = _cropping(params)
         made_from["crop"] = cropping._asdict() | {"detector": signer.ready(cropping)}
@@ -161,8 +158,11 @@ def _overlays(scratch: Path, tasks: Sequence[Task]) -> dict[str, bytes]:
     return {id_: path.read_bytes() for id_, path in found.items() if path.is_file()}
 
 
+_DECODERS = ("av", "decord", "opencv-python-headless")
+
+
 def _scratch(root: Path, found: Annotations, made_from: dict[str, Any]) -> Path:
-    versions = {k: v for k, v in provenance.versions().items() if k in ("av", "decord", "opencv")}
+    versions = {k: v for k, v in provenance.versions().items() if k in _DECODERS}
     corpus = provenance.fingerprint([entry.clip._asdict() for entry in found.entries])
     code = resumable.hash_code("corpora", "prepare", "store", "video")
     return resumable.folder(["prepare", str(root.resolve()), corpus, made_from, versions, code])
@@ -214,17 +214,3 @@ def _require_train(rows: Sequence[Row], root: Path) -> None:
         f"none of the {len(train)} train clips in {root} can be read; the first, {first.clip.id}:"
         f" {first.status}, {first.reason}. Look at the paths in its annotations."
     )
-
-
-@contextmanager
-def _full_disk_told() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _FULL:
-            raise
-        where = f" at {error.filename}" if error.filename else ""
-        raise OSError(
-            f"disk is full{where} ({error.strerror}). Nothing that was finished is lost: make room"
-            " and run the same command again."
-        ) from None

@@ -1,7 +1,8 @@
 """The feature store: what the sign encoder says of every clip, read at memory speed.
 
 One Zarr group a split: `features` (S, C) float16 and `offsets` (N + 1,) int64; `clips.jsonl` beside
-them tells id, sentence and group, so translation and retrieval need nothing else.
+them tells id, sentence and group, so translation and retrieval need nothing else. Where there are
+`view_1`, `view_2`, ..., they are the same clips through other frames of each segment.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from c2rl import provenance
 from c2rl.provenance import Meta
-from c2rl.store import ragged
+from c2rl.store import ragged, remote
 from c2rl.store.integrity import check_files
 from c2rl.store.manifest import Row, missing, read_manifest, write_manifest
 
@@ -27,6 +28,12 @@ Features = npt.NDArray[np.float16]
 
 HIGHEST = float(np.finfo(np.float16).max)
 """Largest magnitude that float16 holds."""
+
+FEATURES = "features"
+"""Array of a split; of its further views: view_1, view_2, ..."""
+
+VIEWED = "train"
+"""The split whose further views are stored: what is scored is sampled in one way."""
 
 
 class FeatureSplit:
@@ -42,7 +49,9 @@ class FeatureSplit:
         self.name = name
         self._store = store
         self._num_clips: int = store.meta.counts["clips"][name]
-        self._features = ragged.FlatArray(store.path / name / "features")
+        counted: int = store.meta.counts.get("views", {}).get(name, 1)
+        arrays = [FEATURES, *(f"view_{number}" for number in range(1, counted))]
+        self._views = [ragged.FlatArray(store.path / name / array) for array in arrays]
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -62,23 +71,28 @@ class FeatureSplit:
     def offsets(self) -> npt.NDArray[np.int64]:
         """(N + 1,) int64; clip i has rows [offsets[i], offsets[i + 1])."""
         offsets = ragged.read_small(self._store.path / self.name / "offsets")
-        if len(offsets) != self._num_clips + 1 or offsets[-1] != len(self._features):
+        if len(offsets) != self._num_clips + 1 or offsets[-1] != len(self._views[0]):
             raise ValueError(
                 f"{self._store.path} is damaged: {self.name}/offsets tells of {len(offsets) - 1}"
                 f" clips with {offsets[-1]} rows, stored are {self._num_clips} with"
-                f" {len(self._features)}"
+                f" {len(self._views[0])}"
             )
         return offsets
 
     @property
+    def num_views(self) -> int:
+        """Samplings of each clip that are stored; 1 where there is the deterministic one alone."""
+        return len(self._views)
+
+    @property
     def width(self) -> int:
         """Number of columns C."""
-        return self._features.shape[1]
+        return self._views[0].shape[1]
 
     @property
     def profile(self) -> ragged.Profile:
         """How it is kept: none (memory-mapped) or zstd (an archive)."""
-        return self._features.profile
+        return self._views[0].profile
 
     @property
     def lengths(self) -> list[int]:
@@ -117,17 +131,35 @@ class FeatureSplit:
             KeyError: If there is no clip of that id.
             ValueError: If its bytes are not those that were written.
         """
-        number = self._number[clip] if isinstance(clip, str) else clip
-        if not 0 <= number < self._num_clips:
-            raise IndexError(f"{self.name} has {self._num_clips} clips, asked for {number}")
-        offsets = self.offsets
-        return self._features.rows(int(offsets[number]), int(offsets[number + 1]))
+        return self.view(clip, 0)
 
-    def load(self, device: "torch.device | str | None" = None) -> "Loaded":
+    def view(self, clip: int | str, number: int) -> Features:
+        """Read one clip through other frames.
+
+        Args:
+            clip: Position or id.
+            number: Of the view; 0 is the deterministic sampling, that every split has.
+
+        Returns:
+            (T', C) float16, a read-only view of the file; T' is the same in all views.
+
+        Raises:
+            IndexError: If there is no clip of that position, or no such view.
+            KeyError: If there is no clip of that id.
+            ValueError: If its bytes are not those that were written.
+        """
+        place = self._number[clip] if isinstance(clip, str) else clip
+        if not 0 <= place < self._num_clips:
+            raise IndexError(f"{self.name} has {self._num_clips} clips, asked for {place}")
+        offsets = self.offsets
+        return self._views[number].rows(int(offsets[place]), int(offsets[place + 1]))
+
+    def load(self, device: "torch.device | str | None" = None, *, view: int = 0) -> "Loaded":
         """Copy the whole split into memory or on to a GPU; nothing is read afterwards.
 
         Args:
             device: Where the rows go; None: the CPU.
+            view: Which of the stored views.
 
         Returns:
             (S, C) float16 and (N + 1,) int64 offsets; `gather` takes clips out of it on the device.
@@ -137,7 +169,7 @@ class FeatureSplit:
         """
         from c2rl.store import loaded  # torch takes seconds, and looking at a store needs none
 
-        chunks = self._features.chunks(0, len(self._features))
+        chunks = self._views[view].chunks(0, len(self._views[0]))
         return loaded.load(chunks, self.offsets, width=self.width, device=device)
 
 
@@ -148,13 +180,15 @@ class FeatureStore:
         """Open a store.
 
         Args:
-            path: Folder written by stage `extract`.
+            path: Folder written by stage `extract`, or the URL of one (`s3://bucket/x.zarr`), which
+                `remote.fetch` copies to this machine when it is first opened.
 
         Raises:
             FileNotFoundError: If it is absent or incomplete.
+            OSError: If a URL is out of reach.
             ValueError: If it is another kind of artefact, or damaged.
         """
-        self.path = Path(path)
+        self.path = remote.local(path, "features")
         self.meta: Meta = provenance.read_meta(self.path, "features", made_by="extract")
         check_files(self.path, self.meta, "zarr.json")
         self.splits = {name: FeatureSplit(self, name) for name in self.meta.counts["clips"]}
@@ -198,6 +232,7 @@ def write_feature_store(
     lengths: Sequence[int],
     width: int,
     made_from: dict[str, Any],
+    views: Sequence[Iterable[Features]] = (),
     profile: ragged.Profile = "none",
 ) -> None:
     """Write a complete feature store and prove its coverage.
@@ -209,6 +244,7 @@ def write_feature_store(
         lengths: T' of each clip, known beforehand.
         width: C.
         made_from: Encoder's fingerprint and extraction parameters.
+        views: Further views of the clips of train, in the same order.
         profile: none, to be memory-mapped; zstd, an archive that takes less room.
 
     Raises:
@@ -221,6 +257,8 @@ def write_feature_store(
         "rows": {s: sum(lengths[i] for i in own) for s, own in numbers.items()},
         "width": width,
     }
+    if views:
+        counts["views"] = {s: 1 + len(views) if s == VIEWED else 1 for s in splits}
     stream = iter(features)
     written: list[str] = []
     with provenance.artefact(path, "features", made_from=made_from, counts=counts) as folder:
@@ -229,12 +267,20 @@ def write_feature_store(
         for split, own in numbers.items():
             home = folder / split
             ragged.write_group(home)
-            blocks = (_checked(next(stream), rows[i].clip.id, lengths[i], written) for i in own)
             offsets = ragged.offsets_of([lengths[i] for i in own])
-            shape = (int(offsets[-1]), width)
-            ragged.write_flat(
-                home / "features", blocks, shape=shape, dtype="float16", profile=profile
-            )
+            sources = [stream, *(views if split == VIEWED else ())]
+            for number, source in enumerate(map(iter, sources)):
+                blocks = (
+                    _checked(clip, rows[i].clip.id, lengths[i], written)
+                    for i, clip in zip(own, source, strict=False)  # of all splits
+                )
+                ragged.write_flat(
+                    home / (f"view_{number}" if number else FEATURES),
+                    blocks,
+                    shape=(int(offsets[-1]), width),
+                    dtype="float16",
+                    profile=profile,
+                )
             ragged.write_flat(home / "offsets", [offsets], shape=offsets.shape, dtype="int64")
         absent = missing([row.clip.id for row in rows], written)
         if absent:

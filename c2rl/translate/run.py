@@ -63,7 +63,8 @@ def _translate(params: TranslateParams, features: Path, translator: Path, metric
     search = params.translate.kwargs("beams", "length_penalty", "max_length")
     held_out = [name for name in ("dev", "test") if name in store.splits]
     found = {name: _generate(model, store[name], tokenizer, search) for name in held_out}
-    config |= {"encoder": store.meta.made_from["encoder"], "search": search, "profile": profile}
+    made_by = {key: store.meta.made_from.get(key) for key in ("encoder", "extract")}
+    config |= made_by | {"search": search, "profile": profile}
     with provenance.artefact(translator, "translator", made_from=made_from, counts={}) as folder:
         checkpoint.save_weights(folder / "model.safetensors", fitted.best)
         provenance.write_json(folder / "config.json", config)

@@ -1,6 +1,7 @@
 """One clip, from its line in the corpus to compressed frames or a reason why not; for workers."""
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,8 @@ class Result(NamedTuple):
     video: dict[str, Any] | None = None
     place: Place = Place(None, "")
     overlay: npt.NDArray[np.uint8] | None = None
+    seconds: float = 0.0
+    """That it took."""
 
 
 def decode_one(task: Task) -> Result:
@@ -68,6 +71,7 @@ def decode_one(task: Task) -> Result:
         Its frames, or a status that tells why there are none.
     """
     source.quiet()
+    began = time.perf_counter()
     clip = task.clip
     if task.refused is not None:
         return Result(*task.refused)
@@ -94,7 +98,7 @@ def decode_one(task: Task) -> Result:
         )
     except Exception as error:  # the clip alone fails
         return Result(*verdict(error))
-    return Result(OK, "", *decoded)
+    return Result(OK, "", *decoded, time.perf_counter() - began)
 
 
 def result_of(outcome: Outcome, task: Task) -> Result:

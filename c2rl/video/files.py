@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 import numpy as np
 import numpy.typing as npt
 
-from c2rl.corpora.clip import Clip
+from c2rl.corpora.clip import NO_SPLIT, Clip
 
 VIDEO_SUFFIXES = frozenset(
     f".{name}" for name in ("avi", "flv", "gif", "m4v", "mkv", "mov", "mp4", "mpg", "ts", "webm")
@@ -185,7 +185,7 @@ def find_clips(paths: Iterable[Path]) -> list[Clip]:
     return [
         Clip(
             id=_stem(source) if names[_stem(source)] == 1 else source.as_posix(),
-            split="clips",
+            split=NO_SPLIT,
             sentence="",
             language="",
             source=str(source),

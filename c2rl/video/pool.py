@@ -2,41 +2,24 @@
 
 Video libraries hang and crash on damaged files, in C and beyond the reach of exceptions. So each
 worker is a spawned process that can be killed and replaced; its task is then reported as failed.
-The parent trusts a worker in nothing: it waits no longer than the deadline for any part of an
-answer, and reads none that is too long.
 """
 
-import contextlib
-import ctypes
-import multiprocessing
 import os
-import signal
-import sys
-import threading
-import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.reduction import ForkingPickler
-from typing import Any, NamedTuple
+from multiprocessing.connection import wait
+from time import monotonic
+from typing import Any
+
+from c2rl.video.worker import Begin, Outcome, Worker
+
+__all__ = ["Outcome", "Pool", "memory_limit", "num_workers", "run"]
 
 _MAX_STARTS = 3  # workers that die one after the other before their first task
-_START_S = 300.0  # for a cold network disk with all libraries on it
-_GRACE_S = 10.0  # for an answer that begins to arrive just before the deadline
-_MAX_ANSWER = 2**31  # bytes; twice what a clip may be stored in
-
-
-class Outcome(NamedTuple):
-    """What became of a task."""
-
-    number: int
-    """Position among the tasks."""
-    failure: str
-    """Empty, `timeout` or `crash`."""
-    value: Any
-    """What the function returned; None after a failure."""
+_NO_START = (
+    "the worker processes die as they start. A script that starts them needs"
+    " `if __name__ == '__main__':` around its calls."
+)
 
 
 def num_workers() -> int:
@@ -83,7 +66,7 @@ def run(
     workers: int,
     timeout_s: Callable[[Any], float],
     retry: Callable[[Any], Any] = lambda _: None,
-    memory_bytes: int | None = None,
+    memory_bytes: float | None = None,
 ) -> Iterator[Outcome]:
     """Apply a function to tasks in worker processes, and survive what it does there.
 
@@ -102,189 +85,100 @@ def run(
     Raises:
         RuntimeError: If the function raises, or no worker can be started.
     """
-    context = multiprocessing.get_context("spawn")
-    todo = deque(enumerate(tasks))
-    memory = memory_limit() if memory_bytes is None else memory_bytes
-    crew: list[_Worker] = []
-    failed_starts = 0
-    try:
-        crew.extend(_Worker(context, function, memory) for _ in range(min(workers, len(todo))))
-        while todo or any(worker.task for worker in crew):
-            wait([w for worker in crew for w in worker.signals()], timeout=_patience(crew))
-            for place, worker in enumerate(crew):
-                task, outcome = worker.task, worker.look()
-                if outcome is not None and outcome.failure:
-                    crew[place] = worker.replace()
-                    failed_starts = 0 if worker.is_ready else failed_starts + 1
-                    if failed_starts > _MAX_STARTS:
-                        raise RuntimeError(_NO_START)
-                if outcome is not None and task is not None:
-                    again = retry(task[1]) if outcome.failure else None
-                    if again is None:
-                        yield outcome
-                    else:
-                        todo.appendleft((task[0], again))
-                if todo and crew[place].is_free():
-                    crew[place].give(todo.popleft(), timeout_s)
-    finally:
-        for worker in crew:
-            worker.kill()
+    with Pool(_itself, function, workers=workers, memory_bytes=memory_bytes) as crew:
+        yield from crew.run(tasks, timeout_s=timeout_s, retry=retry)
 
 
-_NO_START = (
-    "the decoding processes die as they start. A script that decodes needs"
-    " `if __name__ == '__main__':` around its calls."
-)
+def _itself(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return function
 
 
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Keep Ctrl-C, which reaches all processes of a terminal, from one that is still starting."""
-    if sys.platform == "win32":
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits it
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+class Pool:
+    """Workers that stay for many runs, with what each has loaded.
 
-
-def _patience(crew: list["_Worker"]) -> float | None:
-    deadlines = [worker.deadline for worker in crew if worker.task or not worker.is_ready]
-    return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-
-
-class _Worker:
-    """One process, its pipe and its task."""
+    They may start processes of their own, and all end with the thread that made them, even where
+    that is killed. Each finds its number in `LOCAL_RANK`, where that is not set already.
+    """
 
     def __init__(
-        self, context: SpawnContext, function: Callable[[Any], Any], memory_bytes: int
+        self, begin: Begin, setup: Any, *, workers: int, memory_bytes: float | None = None
     ) -> None:
-        self.made_from = (context, function, memory_bytes)
-        self.task: tuple[int, Any] | None = None
-        self.deadline = time.monotonic() + _START_S
-        self.is_ready = False
-        self.pipe, other = context.Pipe()
-        self.process: SpawnProcess = context.Process(
-            target=_serve, args=(other, function, memory_bytes, os.getpid()), daemon=True
-        )
-        with _no_interrupt():
-            self.process.start()
-        other.close()
+        """Start nothing yet.
 
-    def signals(self) -> list[Any]:
-        """Give what becomes ready when this worker has something to tell."""
-        return [self.pipe, self.process.sentinel]
+        Args:
+            begin: Called once in each worker; gives the function that does the tasks. Importable
+                by name, as are the types of setup and tasks.
+            setup: Its argument; picklable.
+            workers: Most processes.
+            memory_bytes: Most memory of each, see `run`; infinite: no limit.
+        """
+        memory = memory_limit() if memory_bytes is None else memory_bytes
+        self._made_from = (begin, setup, memory)
+        self._workers = workers
+        self._crew: dict[int, Worker] = {}
 
-    def give(self, task: tuple[int, Any], timeout_s: Callable[[Any], float]) -> None:
-        """Hand out a task."""
-        self.task = task
-        self.deadline = time.monotonic() + timeout_s(task[1])
-        with contextlib.suppress(OSError):  # a dead worker is noticed at the next look
-            self.pipe.send(task[1])
+    def __enter__(self) -> "Pool":
+        """Use it in a `with`, at whose end no process is left."""
+        return self
 
-    def is_free(self) -> bool:
-        """Tell whether it waits for a task."""
-        return self.is_ready and self.task is None
+    def __exit__(self, *_: object) -> None:
+        """Kill all workers."""
+        for worker in self._crew.values():
+            worker.kill()
+        self._crew.clear()
 
-    def look(self) -> Outcome | None:
-        """Tell what became of the task, and forget it; None where nothing did."""
-        number = self.task[0] if self.task else -1
-        outcome = None
-        is_due = (self.task or not self.is_ready) and time.monotonic() >= self.deadline
+    def run(
+        self,
+        tasks: Iterable[Any],
+        *,
+        timeout_s: Callable[[Any], float],
+        retry: Callable[[Any], Any] = lambda _: None,
+    ) -> Iterator[Outcome]:
+        """Do tasks; a run that is given up leaves nothing to the next, and two never overlap.
+
+        Args:
+            tasks: Picklable; handed out in order.
+            timeout_s: Wall-clock seconds that a task may take, from its hand-out.
+            retry: Gives the task to try instead after a time-out or crash, or None to give up.
+
+        Yields:
+            One outcome a task, in the order in which they finish.
+
+        Raises:
+            RuntimeError: If `begin` or the function raises, or no worker can be started.
+        """
+        todo = deque(enumerate(tasks))
+        failed_starts = 0
+        for place in set(range(min(self._workers, len(todo)))) - set(self._crew):
+            self._crew[place] = Worker(*self._made_from, place)
         try:
-            if self.pipe.poll():
-                value = self._receive()
-                outcome = Outcome(number, "", value) if self.is_ready else None
-                self.is_ready = True
-            elif not self.process.is_alive() and not self.pipe.poll():
-                outcome = Outcome(number, "crash", None)
-            elif is_due:
-                outcome = Outcome(number, "timeout", None)
-        except _BrokenAnswerError:
-            outcome = Outcome(number, "crash", None)
-        self.task = None if outcome else self.task
-        return outcome
-
-    def _receive(self) -> Any:
-        """Read an answer; one that stops half way ends with the worker at the deadline."""
-        left = max(0.0, self.deadline - time.monotonic())
-        watch = threading.Timer(left + _GRACE_S, self.process.kill)
-        watch.start()
-        try:
-            told, value = ForkingPickler.loads(self.pipe.recv_bytes(_MAX_ANSWER))
-        except Exception:  # EOFError, OSError; whatever unpickling half an answer raises
-            raise _BrokenAnswerError from None
+            while todo or any(worker.task for worker in self._crew.values()):
+                signals = [signal for w in self._crew.values() for signal in w.signals()]
+                wait(signals, timeout=self._patience(has_more=bool(todo)))
+                for place, worker in self._crew.items():
+                    task, outcome = worker.task, worker.look()
+                    if outcome is not None and outcome.failure:
+                        self._crew[place] = worker.replace()
+                        failed_starts = 0 if worker.is_ready else failed_starts + 1
+                        if failed_starts > _MAX_STARTS:
+                            raise RuntimeError(_NO_START)
+                        again = retry(task[1]) if task else None
+                        if task and again is not None:
+                            todo.appendleft((task[0], again))
+                            outcome = None
+                    if todo and self._crew[place].is_free():  # it works while the caller does
+                        following = todo.popleft()
+                        self._crew[place].give(following, timeout_s(following[1]))
+                    if outcome is not None and task is not None:
+                        yield outcome
         finally:
-            watch.cancel()
-        if told:
-            raise RuntimeError(f"decoding failed unexpectedly:\n{value}")
-        return value
+            for place in [place for place, worker in self._crew.items() if worker.task]:
+                self._crew.pop(place).kill()
 
-    def kill(self) -> None:
-        """End the process whatever it does; may be called again."""
-        if self.pipe.closed:
-            return
-        self.pipe.close()
-        self.process.kill()
-        self.process.join(timeout=5)  # one that waits for a dead disk cannot even be killed
-        if self.process.exitcode is not None:
-            self.process.close()
-
-    def replace(self) -> "_Worker":
-        """Kill this one and start another."""
-        self.kill()
-        return _Worker(*self.made_from)
-
-
-class _BrokenAnswerError(Exception):
-    """A worker died or went mad while it answered."""
-
-
-def _serve(
-    pipe: Connection, function: Callable[[Any], Any], memory_bytes: int, parent: int
-) -> None:
-    """Work in a process of its own until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    _die_with_parent(parent)
-    _limit_memory(memory_bytes)
-    with contextlib.suppress(EOFError, OSError):
-        pipe.send((False, None))
-        while True:
-            pipe.send_bytes(_answer(function, pipe.recv()))
-
-
-def _answer(function: Callable[[Any], Any], task: Any) -> Any:
-    try:
-        return ForkingPickler.dumps((False, function(task)))
-    except MemoryError:
-        os._exit(1)  # nothing is certain any more, and the pool starts another
-    except Exception:
-        return ForkingPickler.dumps((True, traceback.format_exc()))
-
-
-def _limit_memory(num_bytes: int) -> None:
-    """Let a bomb fail in here before it makes the kernel choose a process to kill.
-
-    RLIMIT_DATA counts private writable memory. RLIMIT_AS would also count the files of the
-    libraries, and the address space that threads' arenas reserve and never touch: gigabytes on
-    machines with many cores, before the first frame.
-    """
-    if sys.platform != "linux":
-        return
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    soft = num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-
-
-def _die_with_parent(parent: int) -> None:
-    """Let the kernel end a worker that hangs in C when its parent was killed."""
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        os._exit(1)
+    def _patience(self, *, has_more: bool) -> float | None:
+        """Tell how long nothing may happen; None: until something does."""
+        crew = self._crew.values()
+        if has_more and any(worker.is_free() for worker in crew):
+            return 0.0
+        deadlines = [worker.deadline for worker in crew if not worker.is_free()]
+        return max(0.0, min(deadlines) - monotonic()) if deadlines else None

@@ -53,7 +53,13 @@ def candidates(
 
 
 def at_inference(
-    num_frames: int, fps: float, *, keep: float, target_fps: float | None, cap: int | None
+    num_frames: int,
+    fps: float,
+    *,
+    keep: float,
+    target_fps: float | None,
+    cap: int | None,
+    views: int = 1,
 ) -> list[int]:
     """Choose the frames of a clip that the encoder sees at inference.
 
@@ -63,12 +69,14 @@ def at_inference(
         keep: Share of frames kept; k in the paper.
         target_fps: See `candidates`.
         cap: See `candidates`.
+        views: How many of the phases of `sample` are wanted, from the first on.
 
     Returns:
-        m increasing frame numbers.
+        Increasing frame numbers: m of them for one view.
     """
     frames = candidates(num_frames, fps, target_fps=target_fps, cap=cap)
-    return [int(number) for number in sample(frames, keep)]
+    chosen = np.concatenate([sample(frames, keep, phase=phase) for phase in range(views)])
+    return [int(number) for number in np.unique(chosen)]
 
 
 def count(
@@ -105,17 +113,22 @@ def segments(num_frames: int, keep: float) -> tuple[Indices, Indices]:
     return first, np.maximum(first + 1, num_frames * (i + 1) // count)
 
 
-def sample(frames: Indices, keep: float, rng: np.random.Generator | None = None) -> Indices:
+def sample(
+    frames: Indices, keep: float, rng: np.random.Generator | None = None, *, phase: int = 0
+) -> Indices:
     """Choose one frame of each segment: a random one in training, the first at inference.
 
     Args:
         frames: (T,) int64, from `candidates`.
         keep: Share of frames to keep; k in the paper.
         rng: From `generator(seed, epoch, clip id)` in training; None at inference.
+        phase: Which frame of each segment is taken at inference, from 0, or its last one; 1/k
+            phases see every frame.
 
     Returns:
         (m,) int64, increasing frame numbers.
     """
     first, end = segments(len(frames), keep)
-    chosen = first if rng is None else first + rng.integers(0, end - first)
+    fixed = np.minimum(first + phase, end - 1)
+    chosen = fixed if rng is None else first + rng.integers(0, end - first)
     return frames[chosen]

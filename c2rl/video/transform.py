@@ -145,6 +145,7 @@ def view(
     target_fps: float | None,
     cap: int | None,
     rng: np.random.Generator | None = None,
+    phase: int = 0,
 ) -> Tensor:
     """Choose, read, decompress and crop the frames of a clip that the encoder sees.
 
@@ -157,10 +158,11 @@ def view(
         target_fps: See `c2rl.video.sample.candidates`.
         cap: See `c2rl.video.sample.candidates`.
         rng: From `generator(seed, epoch, clip id)` in training; None at inference.
+        phase: See `c2rl.video.sample.sample`.
 
     Returns:
         (T', 3, R, R) uint8; T' = max(1, floor(keep * T + 0.5)).
     """
     frames = candidates(num_frames, fps, target_fps=target_fps, cap=cap)
-    chosen = sample(frames, keep, rng)
+    chosen = sample(frames, keep, rng, phase=phase)
     return crop(decode(read(chosen.tolist())), side, rng)

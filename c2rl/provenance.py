@@ -268,6 +268,28 @@ def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
     return meta
 
 
+def require_encoder(store: Path, made_from: dict[str, Any], encoder: Path) -> None:
+    """Refuse features that another encoder made than the one that is there.
+
+    Args:
+        store: The features, for the message.
+        made_from: What their meta data says; imported ones have no encoder, and pass.
+        encoder: Where the encoder belongs; nothing is asked where there is none.
+
+    Raises:
+        ValueError: If it is another one.
+    """
+    told = made_from.get("encoder")
+    if told is None or not encoder.exists():
+        return
+    found = read_meta(encoder, "encoder", made_by="pretrain").fingerprint
+    if told != found:
+        raise ValueError(
+            f"{store} was made by encoder {told}, but {encoder} is {found}. Run `dvc repro extract`"
+            f" to make it anew, or put the encoder that made it in {encoder}."
+        )
+
+
 def _is_as_written(told: dict[str, Any]) -> bool:
     content = {name: value for name, value in told.items() if name != "checksum"}
     is_known = content.keys() == {"format", *Meta._fields}  # older versions wrote no checksum

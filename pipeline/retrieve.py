@@ -6,10 +6,10 @@ from c2rl import command, config
 from c2rl.retrieve import run
 
 
-def main(features: Path, retriever: Path, metrics: Path) -> None:
-    """Learn from the FEATURES store; write the RETRIEVER folder."""
+def main(features: Path, encoder: Path, retriever: Path, metrics: Path) -> None:
+    """Learn from the FEATURES store, that ENCODER made; write the RETRIEVER folder."""
     params = config.load(config.RetrieveParams)
-    run.retrieve(params, features=features, retriever=retriever, metrics=metrics)
+    run.retrieve(params, features=features, encoder=encoder, retriever=retriever, metrics=metrics)
 
 
 if __name__ == "__main__":

@@ -63,12 +63,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         translate(
             read(config.TranslateParams),
             features=features,
+            encoder=encoder,
             translator=made.path("translators"),
             metrics=metrics / "translate.json",
         )
         retrieve(
             read(config.RetrieveParams),
             features=features,
+            encoder=encoder,
             retriever=made.path("retrievers"),
             metrics=metrics / "retrieve.json",
         )

@@ -62,10 +62,11 @@ def test_a_table_of_real_clips_runs_through_five_stages(tmp_path, monkeypatch) -
     assert {i for s in store for i in store[s].ids} == {row.clip.id for row in rows}
 
     said = config.load(config.TranslateParams, path)
-    translate(said, features=features, translator=tmp_path / "translator", metrics=metrics)
+    made_of = {"features": features, "encoder": encoder}
+    translate(said, **made_of, translator=tmp_path / "translator", metrics=metrics)
     lines = (tmp_path / "translator/predictions.test.jsonl").read_text().splitlines()
     assert [json.loads(line)["id"] for line in lines] == store["test"].ids
     assert json.loads(metrics.read_text())["test"]["signature"].startswith("en.sacre13a")
     found = config.load(config.RetrieveParams, path)
-    retrieve(found, features=features, retriever=tmp_path / "retriever", metrics=metrics)
+    retrieve(found, **made_of, retriever=tmp_path / "retriever", metrics=metrics)
     assert json.loads(metrics.read_text())["test"]["grouped"]["pool"] == len(store["test"])

@@ -8,6 +8,7 @@ from typing import Any
 from c2rl.app.retriever import Retriever
 from c2rl.app.translator import Translator
 from c2rl.extract.encoder import SignEncoder
+from c2rl.store import remote
 from c2rl.store.features import FeatureStore
 from c2rl.store.frames import FrameStore
 
@@ -24,7 +25,7 @@ def load(path: Path | str) -> Any:
     """Open an artefact.
 
     Args:
-        path: Folder that a stage wrote.
+        path: Folder that a stage wrote, or its URL.
 
     Returns:
         A `SignEncoder`, `Translator`, `Retriever`, `FeatureStore` or `FrameStore`.
@@ -33,7 +34,7 @@ def load(path: Path | str) -> Any:
         FileNotFoundError: If it is absent or incomplete.
         ValueError: If it is damaged, or a kind that cannot be opened.
     """
-    path = Path(path)
+    path = remote.local(path)
     if not (path / "meta.json").is_file():
         what = "is not a complete artefact (no meta.json)" if path.exists() else "does not exist"
         raise FileNotFoundError(f"{path} {what}. `dvc repro` makes the artefacts of a corpus.")

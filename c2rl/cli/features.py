@@ -9,6 +9,9 @@ from c2rl.cli.answer import Json, print_json
 
 app = typer.Typer(help="Show, prove and exchange feature stores.", no_args_is_help=True)
 
+Store = Annotated[
+    str, typer.Argument(help="A store, or the URL of one (s3://bucket/x.zarr): its copy is used.")
+]
 Format = Annotated[
     Literal["gfslt", "neccam", "ssvp", "npy", "cico"],
     typer.Option(
@@ -18,13 +21,11 @@ Format = Annotated[
 
 
 @app.command("info")
-def info(
-    store: Annotated[Path, typer.Argument(help="A feature store (.zarr).")], as_json: Json = False
-) -> None:
+def info(store: Store, as_json: Json = False) -> None:
     """Show splits, lengths, size and origin."""
-    from c2rl.store import info
+    from c2rl.store import info, remote
 
-    report = info.describe(store)
+    report = info.describe(remote.local(store, "features"))
     if as_json:
         print_json(report)
     else:
@@ -33,14 +34,14 @@ def info(
 
 @app.command("verify")
 def verify(
-    store: Annotated[Path, typer.Argument(help="A store of features, embeddings or frames.")],
+    store: Store,
     deep: Annotated[bool, typer.Option(help="Read every byte, check every checksum.")] = False,
     as_json: Json = False,
 ) -> None:
     """Prove that a store is what was written, or name the clips that are damaged."""
-    from c2rl.store import verify
+    from c2rl.store import remote, verify
 
-    verdict = verify.verify(store, deep=deep)
+    verdict = verify.verify(remote.local(store), deep=deep)
     if as_json:
         print_json(verify.as_json(verdict))
     else:
@@ -89,17 +90,38 @@ def import_features(
 
 @app.command("export")
 def export_features(
-    store: Annotated[Path, typer.Argument(help="A feature store (.zarr).")],
+    store: Store,
     form: Format,
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     as_json: Json = False,
 ) -> None:
     """Write a feature store as another project's reader expects it."""
     from c2rl.extract import exchange
+    from c2rl.store import remote
 
-    counts = exchange.export_features(store, form, out)
+    counts = exchange.export_features(remote.local(store, "features"), form, out)
     told = ", ".join(f"{n} clips of {split}" for split, n in counts.items())
     if as_json:
         print_json(counts)
     else:
         typer.echo(f"{out}: {told}")
+
+
+@app.command("push")
+def push(
+    store: Annotated[Path, typer.Argument(help="A complete store on this machine.")],
+    url: Annotated[str, typer.Argument(help="Where it goes: s3://bucket/x.zarr, gs://, file://.")],
+) -> None:
+    """Put a store in another place; readers there find all of it or nothing."""
+    from c2rl.store import remote
+
+    remote.push(store, url)
+    typer.echo(url)
+
+
+@app.command("fetch")
+def fetch(url: Annotated[str, typer.Argument(help="Where `push` put it.")]) -> None:
+    """Copy a store to this machine, unless its copy is here; print the copy's folder."""
+    from c2rl.store import remote
+
+    typer.echo(remote.fetch(url))

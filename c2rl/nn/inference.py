@@ -13,7 +13,8 @@ Shape letters: B clips, T frames of the longest, S frames of all clips together,
 import copy
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -100,7 +101,7 @@ class InferenceEncoder(nn.Module):
 
         Returns:
             (B, T, C) float32 sign features, 0 where padded. Where a frame was too much for the
-            precision, features of its clip are infinite or NaN, never silently clipped.
+            precision, features of its clip are infinite or NaN.
 
         Raises:
             ValueError: If the frames are not uint8.
@@ -169,6 +170,16 @@ class InferenceEncoder(nn.Module):
         side = frames.shape[-1]
         rows.div_(255).sub_(self.mean.repeat(side)).div_(self.std.repeat(side))
         return ready.to(self.dtype)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _fold(net: nn.Module) -> nn.Module:

@@ -31,21 +31,27 @@ from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
 
 
-def retrieve(params: RetrieveParams, *, features: Path, retriever: Path, metrics: Path) -> None:
+def retrieve(
+    params: RetrieveParams, *, features: Path, encoder: Path, retriever: Path, metrics: Path
+) -> None:
     """Learn to compare signing with text and rank every held-out clip and sentence.
 
     Args:
         params: What this stage may read.
         features: Feature store, written by `extract`.
+        encoder: The encoder that made it; another one is refused, none is not asked for.
         retriever: Folder to write: weights, tokenizer, embeddings, index, ranks.
         metrics: JSON file to write.
     """
     most = -(-params.retrieve.batch_size // FEATURE_CLIPS)
-    launch.run(_retrieve, params, features, retriever, metrics, most=most)
+    launch.run(_retrieve, params, features, encoder, retriever, metrics, most=most)
 
 
-def _retrieve(params: RetrieveParams, features: Path, retriever: Path, metrics: Path) -> None:
+def _retrieve(
+    params: RetrieveParams, features: Path, encoder: Path, retriever: Path, metrics: Path
+) -> None:
     store = FeatureStore(features)
+    provenance.require_encoder(features, store.meta.made_from, encoder)
     backbones.require(params.retrieve.backbone, "retrieve.backbone")
     train, dev = store["train"], store["dev"]
     tokenizer = language.build(**params.tokenizer.kwargs(), sentences=train.sentences)

@@ -44,8 +44,13 @@ class Clips(Protocol):
         """Feature rows of each clip."""
         ...
 
-    def __getitem__(self, clip: int, /) -> npt.NDArray[np.float16]:
-        """Give (T', C) float16."""
+    @property
+    def num_views(self) -> int:
+        """Samplings of each clip that are stored."""
+        ...
+
+    def view(self, clip: int, number: int, /) -> npt.NDArray[np.float16]:
+        """Give (T', C) float16 of one of them."""
         ...
 
 
@@ -217,6 +222,8 @@ def feature_batches(
 ) -> Callable[[int, int], Iterator[Step[FeatureBatch]]]:
     """Bind the clips of a split to the batches of an epoch.
 
+    Where the store has several views of a clip, each epoch draws one, whatever the batch.
+
     Args:
         clips: (T', C) float16 each, by position; a split of a feature store.
         tokens: Of the sentences.
@@ -230,10 +237,16 @@ def feature_batches(
     ids, lengths, numbers = clips.ids, clips.lengths, sentence_ids(clips.sentences)
     token_lengths = [len(t) for t in tokens]
 
-    def micro_batch(chosen: list[int]) -> FeatureBatch:
+    def view(clip: int, epoch: int) -> npt.NDArray[np.float16]:
+        if clips.num_views == 1:
+            return clips.view(clip, 0)
+        drawn = generator(seed, epoch, ids[clip], "view").integers(clips.num_views)
+        return clips.view(clip, int(drawn))
+
+    def micro_batch(chosen: list[int], epoch: int) -> FeatureBatch:
         return FeatureBatch(
             [ids[i] for i in chosen],
-            *pad_features([clips[i] for i in chosen]),
+            *pad_features([view(i, epoch) for i in chosen]),
             pad_tokens([tokens[i] for i in chosen]),
             torch.tensor([numbers[i] for i in chosen]),
         )
@@ -241,7 +254,7 @@ def feature_batches(
     def batches(epoch: int, start: int) -> Iterator[Step[FeatureBatch]]:
         for batch in plan(len(ids), batch_size, seed=seed, epoch=epoch)[start:]:
             own, whole = share(cut(batch, lengths, FEATURE_CLIPS), lengths, token_lengths, numbers)
-            yield Step([distributed.to_device(micro_batch(chosen)) for chosen in own], whole)
+            yield Step([distributed.to_device(micro_batch(c, epoch)) for c in own], whole)
 
     return batches
 

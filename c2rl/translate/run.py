@@ -27,21 +27,27 @@ from c2rl.translate import score
 from c2rl.translate.model import TranslatorNetwork
 
 
-def translate(params: TranslateParams, *, features: Path, translator: Path, metrics: Path) -> None:
+def translate(
+    params: TranslateParams, *, features: Path, encoder: Path, translator: Path, metrics: Path
+) -> None:
     """Learn to translate sign features and score every held-out clip.
 
     Args:
         params: What this stage may read.
         features: Feature store, written by `extract`.
+        encoder: The encoder that made it; another one is refused, none is not asked for.
         translator: Folder to write: weights, tokenizer, predictions.
         metrics: JSON file to write.
     """
     most = -(-params.translate.batch_size // FEATURE_CLIPS)
-    launch.run(_translate, params, features, translator, metrics, most=most)
+    launch.run(_translate, params, features, encoder, translator, metrics, most=most)
 
 
-def _translate(params: TranslateParams, features: Path, translator: Path, metrics: Path) -> None:
+def _translate(
+    params: TranslateParams, features: Path, encoder: Path, translator: Path, metrics: Path
+) -> None:
     store = FeatureStore(features)
+    provenance.require_encoder(features, store.meta.made_from, encoder)
     backbones.require(params.translate.backbone, "translate.backbone")
     train, dev = store["train"], store["dev"]
     tokenizer = language.build(**params.tokenizer.kwargs(), sentences=train.sentences)

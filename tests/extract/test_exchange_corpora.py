@@ -110,6 +110,7 @@ def test_translation_and_retrieval_learn_from_imported_features(world, tmp_path,
         stage(
             params,
             features=tmp_path / "f.zarr",
+            encoder=world.path("encoders"),  # there, but not theirs
             metrics=tmp_path / f"{name}.json",
             **{target: tmp_path / target},
         )

@@ -3,12 +3,15 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from films import write_video
+from small import ROOT
 
 from c2rl import config
 from c2rl.corpora.clip import Clip
@@ -22,6 +25,7 @@ from c2rl.extract.windows import Windows
 from c2rl.store.features import FeatureStore
 from c2rl.store.frames import FrameStore
 from c2rl.training import checkpoint
+from c2rl.training.batching import feature_batches
 from c2rl.video import transform
 from c2rl.video.pool import Outcome
 from c2rl.video.source import Span
@@ -348,3 +352,48 @@ def test_a_directory_that_cannot_be_written_is_told(world, tmp_path, here) -> No
         extract_videos(
             [world.path("frames")], encoder=world.path("encoders"), out=Path("/proc/here/f.zarr")
         )
+
+
+@pytest.mark.parametrize("stage", ["translate", "retrieve"])
+def test_features_of_another_encoder_are_refused(world, tmp_path, stage) -> None:
+    """The script is run as DVC runs it: what it says is what a user reads."""
+    other = tmp_path / "other"
+    shutil.copytree(world.path("encoders"), other)
+    meta = json.loads((other / "meta.json").read_text())
+    meta["fingerprint"] = "0123456789abcdef"
+    del meta["checksum"]
+    (other / "meta.json").write_text(json.dumps(meta))
+    shutil.copy(world.params, tmp_path / "params.yaml")
+    done = subprocess.run(
+        [sys.executable, ROOT / f"pipeline/{stage}.py", world.path("features"), other, "x", "y"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    ours = FeatureStore(world.path("features")).meta.made_from["encoder"]
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"c2rl: {world.path('features')} was made by encoder {ours}, but {other} is"
+        f" 0123456789abcdef. Run `dvc repro extract` to make it anew, or put the encoder that made"
+        f" it in {other}."
+    )
+
+
+def test_training_draws_a_view_by_clip_and_epoch(world, tmp_path, here) -> None:
+    train = extracted(world, tmp_path, views=4)["train"]
+    tokens = [[1, 2] for _ in train.ids]
+
+    def drawn(batch_size, epoch):
+        batches = feature_batches(train, tokens, batch_size=batch_size, seed=3)(epoch, 0)
+        found = {}
+        for step in batches:
+            for micro in step.micro_batches:
+                for id_, rows, mask in zip(micro.ids, micro.features, micro.mask, strict=True):
+                    views = [
+                        n for n in range(4)
+                        if np.array_equal(rows[mask].numpy(), train.view(id_, n).astype(np.float32))
+                    ]  # fmt: skip
+                    found[id_] = views[0]
+        return found
+
+    assert drawn(8, 0) == drawn(5, 0)
+    assert drawn(8, 0) != drawn(8, 1)
+    assert set(drawn(8, 0).values()) | set(drawn(8, 1).values()) == {0, 1, 2, 3}

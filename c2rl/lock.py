@@ -45,11 +45,11 @@ def only_writer(path: Path) -> Iterator[None]:
                 ) from None
             if not _is_there(lock, file):
                 continue  # its owner has just removed it: somebody may hold another of that name
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {platform.node()}")
-            file.flush()
-            _held.add(path)
             try:
+                file.truncate(0)
+                file.write(f"process {os.getpid()} on {platform.node()}")
+                file.flush()
+                _held.add(path)
                 yield
             finally:
                 _held.discard(path)

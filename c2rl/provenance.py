@@ -10,6 +10,7 @@ import os
 import platform
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
@@ -199,15 +200,24 @@ def is_intact(path: Path, kind: str) -> bool:
 
 
 def _commit(folder: Path, kind: str, made_from: dict[str, Any], counts: dict[str, Any]) -> None:
-    files = {}
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        _sync(file)
-        name = file.relative_to(folder).as_posix()
-        files[name] = {"bytes": file.stat().st_size, "blake2b": hash_file(file)}
+    paths = sorted(folder.rglob("*"))
+    found = [path for path in paths if path.is_file()]
+    with ThreadPoolExecutor(4) as pool:  # hashing and waiting for the disk both leave Python
+        entries = [*pool.map(_sealed, found)]
+    files = {p.relative_to(folder).as_posix(): e for p, e in zip(found, entries, strict=True)}
+    for path in paths:
+        if path.is_dir():
+            _sync(path)
     content = {name: entry["blake2b"] for name, entry in files.items()}
     meta = Meta(kind, fingerprint([kind, FORMAT, content]), made_from, counts, files, versions())
     told = json.loads(json.dumps({"format": FORMAT, **meta._asdict()}))
     write_json(folder / "meta.json", told | {"checksum": fingerprint(told)})
+
+
+def _sealed(file: Path) -> dict[str, Any]:
+    """Make sure that a file is on the disk, and tell what it is."""
+    _sync(file)
+    return {"bytes": file.stat().st_size, "blake2b": hash_file(file)}
 
 
 def _swap(building: Path, path: Path) -> None:

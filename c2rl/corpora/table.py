@@ -127,9 +127,7 @@ def read_table(path: Path, *, required: Sequence[str] = REQUIRED) -> list[Clip]:
     return [clip for _, clip in found]
 
 
-def _lines(
-    path: Path, text: str, required: Sequence[str], problems: list[str]
-) -> Iterator[_Line]:
+def _lines(path: Path, text: str, required: Sequence[str], problems: list[str]) -> Iterator[_Line]:
     if path.suffix == ".jsonl":
         yield from _json_lines(text, required, problems)
         return

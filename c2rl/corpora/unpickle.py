@@ -4,7 +4,7 @@ A pickle is a program for a small stack machine, and some of its instructions im
 whatever the file names. Here only those are left that build lists, tuples, dictionaries, text,
 bytes and numbers. The few names that label files carry beside these (an empty tensor, an array
 around a dictionary) become inert `Opaque` values; any other name or instruction is refused.
-`c2rl/extract/tensors.py` reads features on the same machine.
+`c2rl/extract/peers/tensors.py` reads features on the same machine.
 
 What comes out may hold itself and may be nested to any depth: never walk it by recursion.
 """

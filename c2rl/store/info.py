@@ -15,6 +15,8 @@ BAR = 40
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _STEPS = (1, 2, 5)
 _MOST_BINS = 16
+_MOST_NAMED = 8
+"""Of a list, as of clips that an import left out; `--json` has all."""
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -68,24 +70,29 @@ def _spread(lengths: npt.NDArray[np.int64]) -> dict[str, float]:
 
 
 def histogram(lengths: npt.NDArray[np.int64]) -> list[dict[str, int]]:
-    """Count clips by length, in bins of a round width.
+    """Count clips by length, in bins of a round width that suits all but the longest hundredth.
 
     Args:
         lengths: (N,) rows of each clip.
 
     Returns:
-        Bins from the shortest clip to the longest: first, last (both inclusive), clips.
+        Bins from the shortest clip to the longest: first, last (both inclusive), clips. The last
+        one is wider where a few clips are far longer than the rest.
     """
     if not len(lengths):
         return []
-    low, high = int(lengths.min()), int(lengths.max())
+    low, longest = int(lengths.min()), int(lengths.max())
+    usual = int(np.quantile(lengths, 0.99, method="higher"))
     steps = (base * 10**power for power in range(19) for base in _STEPS)
-    step = next(s for s in steps if high // s - low // s < _MOST_BINS)
-    bins = np.bincount((lengths // step - low // step).astype(np.int64))
-    starts = (np.arange(len(bins)) + low // step) * step
+    step = next(s for s in steps if usual // s - low // s < _MOST_BINS)
+    numbers = np.minimum(lengths // step - low // step, _MOST_BINS - 1).astype(np.int64)
+    bins = np.bincount(numbers).tolist()
+    starts = [(number + low // step) * step for number in range(len(bins))]
+    lasts = [start + step - 1 for start in starts]
+    lasts[-1] = max(lasts[-1], longest)
     return [
-        {"first": int(start), "last": int(start) + step - 1, "clips": int(clips)}
-        for start, clips in zip(starts, bins, strict=True)
+        {"first": first, "last": last, "clips": clips}
+        for first, last, clips in zip(starts, lasts, bins, strict=True)
     ]
 
 
@@ -102,7 +109,7 @@ def told(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"{report['store']}  {report['fingerprint']}"
     yield (
         f"{report['width']} columns of {report['dtype']}, {report['files']} files,"
-        f" {_size(report['bytes'])}, profile {report['profile']} ({kept})"
+        f" {size(report['bytes'])}, profile {report['profile']} ({kept})"
     )
     yield ""
     yield from _table(report["splits"])
@@ -119,7 +126,7 @@ def _table(splits: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     for name, of in splits.items():
         cells = (
             *(f"{of['clips']:,}", f"{of['rows']:,}", f"{of['shortest']:,}"),
-            *(f"{of['median']:,.1f}", f"{of['longest']:,}", _size(of["bytes"])),
+            *(f"{of['median']:,.1f}", f"{of['longest']:,}", size(of["bytes"])),
         )
         yield f"{name:<{width}}" + "".join(f"{cell:>12}" for cell in cells)
 
@@ -149,14 +156,23 @@ def _origin(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _words(value: Any) -> str:
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and value:
         return ", ".join(f"{key} {_words(inner)}" for key, inner in value.items())
-    if isinstance(value, list):
-        return " ".join(map(_words, value))
-    return "-" if value is None else str(value)
+    if isinstance(value, list) and value:
+        more = len(value) - _MOST_NAMED
+        return " ".join(map(_words, value[:_MOST_NAMED])) + (f" and {more} more" * (more > 0))
+    return "-" if value in (None, [], {}, "") else str(value)
 
 
-def _size(num_bytes: int) -> str:
+def size(num_bytes: int) -> str:
+    """Put a number of bytes in words.
+
+    Args:
+        num_bytes: Not negative.
+
+    Returns:
+        In GB, MB or kB, of powers of ten.
+    """
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
         if num_bytes >= size:
             return f"{num_bytes / size:.1f} {unit}"

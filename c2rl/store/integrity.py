@@ -8,6 +8,7 @@ change, so other processes and later runs need not read a chunk again before the
 
 import json
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -114,7 +115,7 @@ class Chunks:
         """
         path = self._folder / name
         with path.open("rb") as file:
-            found = path.stat()
+            found = os.fstat(file.fileno())
             size = found.st_size
             whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""
         data = np.frombuffer(whole, np.uint8)

@@ -219,7 +219,7 @@ class FlatArray:
         if chunk is None:
             chunk = self._read(number)
             while len(self._maps) >= MOST_MAPS:  # what was read from the oldest keeps it open
-                del self._maps[next(iter(self._maps))]
+                self._maps.pop(next(iter([*self._maps]), -1), None)  # other threads drop it too
             self._maps[number] = chunk
         return chunk
 

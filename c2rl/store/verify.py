@@ -14,9 +14,13 @@ import numpy.typing as npt
 
 from c2rl import provenance
 from c2rl.store import integrity
+from c2rl.store.info import size
 from c2rl.store.touched import ClipName, Content
 
 META = "meta.json"
+MOST_LISTED = 8
+"""Clips that a line for a person names one by one."""
+
 _FIELDS = {"format", *provenance.Meta._fields}
 
 
@@ -182,13 +186,21 @@ def told(verdict: Verdict) -> Iterator[str]:
         One line a finding, then one of summary.
     """
     for finding in verdict.findings:
-        clips = finding.whose or ", ".join(f"{clip.split} {clip.id}" for clip in finding.clips)
+        clips = finding.whose or _listed(finding.clips)
         touches = f"; touches {clips}" if clips else ""
         yield f"{finding.file}: {finding.problem}{touches}"
     how = "every byte read" if verdict.is_deep else "names and sizes; --deep reads every byte"
-    state = "sound" if verdict.is_sound else f"{len(verdict.findings)} findings"
-    size = f"{verdict.num_files} files, {verdict.num_bytes / 1e6:.1f} MB"
-    yield f"{verdict.store}: {state} ({size}; {how})"
+    number = len(verdict.findings)
+    state = "sound" if not number else f"{number} finding{'s' * (number > 1)}"
+    yield f"{verdict.store}: {state} ({verdict.num_files} files, {size(verdict.num_bytes)}; {how})"
+
+
+def _listed(clips: tuple[ClipName, ...]) -> str:
+    """Name each of a few clips; of the many in a chunk, which are in sequence, first and last."""
+    names = [f"{clip.split} {clip.id}" for clip in clips]
+    if len(names) <= MOST_LISTED:
+        return ", ".join(names)
+    return f"{len(names):,} clips, {names[0]} to {names[-1]}; --json names each"
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:

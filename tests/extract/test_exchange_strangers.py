@@ -4,9 +4,12 @@ import builtins
 import gzip
 import os
 import pickle
+import subprocess
+import sys
 import tracemalloc
 import zipfile
 import zlib
+from pathlib import Path
 
 import numpy as np
 import peer_features as peer
@@ -18,6 +21,7 @@ from c2rl.extract.exchange import import_features
 from c2rl.extract.peers import foreign, pickled, tensors
 from c2rl.store.features import FeatureStore
 
+ROOT = Path(__file__).parent.parent.parent
 PROTOCOLS = range(6)
 X = (np.arange(80 * 16, dtype=np.float32).reshape(80, 16) - 600) / 8
 """Of over a kilobyte, so that it goes to the scratch file; float16 holds every number."""
@@ -339,6 +343,52 @@ def test_a_gzip_bomb_is_refused_with_little_memory_and_disk(tmp_path):
         foreign.load(path, scratch, most_bytes=1 << 20)
 
 
+OPEN_ALL = """
+import pathlib, resource
+import torch
+from c2rl.extract.exchange import import_features
+from c2rl.extract.texts import of_table
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+
+texts, before = of_table(pathlib.Path("t.csv")), peak()
+for source in sorted(pathlib.Path().glob("*-*")):
+    form, out = source.name.partition("-")[0], pathlib.Path("f.zarr")
+    try:
+        import_features(source, form, out, texts=texts, language="de")
+    except ValueError as error:
+        print(source, peak() - before, str(error).endswith(" Do not use this file."))
+"""
+
+
+def test_bombs_of_every_format_are_refused_in_little_memory(tmp_path):
+    zeros = bytes(1 << 28)
+    bulk = gzip.compress(b"\x80\x04]\x8e" + len(zeros).to_bytes(8, "little") + zeros + b"a.", 1)
+    lists = gzip.compress(b"\x80\x04(" + b"]" * (40 << 20) + b"l.", 1)
+    for place, data in {
+        **{"gfslt-bulk/x.dev": bulk, "gfslt-lists/x.dev": lists},
+        **{"neccam-bulk/x.dev": bulk, "cico-bulk/dev/a.pkl": bulk},
+    }.items():
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_bytes(data)
+    (tmp_path / "ssvp-bulk/dev").mkdir(parents=True)
+    with zipfile.ZipFile(tmp_path / "ssvp-bulk/dev/a.pt", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a/data.pkl", b"\x80\x02N.")
+        file.writestr("a/data/0", zeros, compresslevel=1)
+    (tmp_path / "t.csv").write_text("id,sentence\na,ja\n")
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN_ALL],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = {name: rest for name, *rest in map(str.split, done.stdout.splitlines())}
+    assert told.keys() == {path.name for path in tmp_path.glob("*-*")}
+    for name, (mebibytes, is_refused) in told.items():
+        assert int(mebibytes) < 150, (name, "of 256, and of 2,500 if all lists were made")
+        assert is_refused == "True", name
+
+
 def test_a_file_larger_than_the_memory_it_takes_is_read(tmp_path):
     clip = np.arange(1 << 18, dtype=np.float32).reshape(256, 1024) % 2048
     path = tmp_path / "features.train"
@@ -383,6 +433,8 @@ def test_pt_files_are_loaded_as_weights_only_and_never_unpacked(tmp_path, monkey
     for value, told in (
         (EVIL["system"], "asks for posix.system"),
         (EVIL["eval"], "eval"),
+        (EVIL["load"], "asks for torch.serialization.load"),
+        (EVIL["getattr"], "asks for"),
         ({"x": torch.ones(2, 2)}, "holds a dict; expected a tensor"),
         (torch.ones(2, 2, dtype=torch.int64), "no plain tensor of floating-point"),
         (torch.ones(2, 2).to_sparse(), "holds more than tensors"),
@@ -390,6 +442,9 @@ def test_pt_files_are_loaded_as_weights_only_and_never_unpacked(tmp_path, monkey
     ):
         torch.save(value, path)
         assert told in why(tmp_path, "ssvp")
+    for evil in EVIL.values():  # torch's format before 1.6, which runs as it is unpickled
+        torch.save(evil, path, _use_new_zipfile_serialization=False)
+        assert "is no file of torch" in why(tmp_path, "ssvp")
     torch.save(torch.zeros(1000, 1000), path)
     whole = path.read_bytes()
     for size in (0, 100, len(whole) // 2, len(whole) - 1):

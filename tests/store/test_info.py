@@ -58,6 +58,22 @@ def test_bins_are_round_and_few(lengths, bins):
     assert [tuple(b.values()) for b in found] == bins
 
 
+def test_a_few_long_clips_do_not_hide_the_rest():
+    lengths = np.array([*range(1, 101)] * 10 + [7359])
+    found = [tuple(b.values()) for b in info.histogram(lengths)]
+    assert found[:2] == [(0, 9, 90), (10, 19, 100)]
+    assert found[10] == (100, 109, 10)
+    assert found[11:] == [*((n, n + 9, 0) for n in range(110, 150, 10)), (150, 7359, 1)]
+    assert sum(clips for *_, clips in found) == len(lengths)
+
+
+def test_lists_are_cut_and_nothing_is_a_dash():
+    assert info._words(["a", "b"]) == "a b"
+    assert info._words(list("abcdefghij")) == "a b c d e f g h and 2 more"
+    assert [info._words(nothing) for nothing in (None, [], {}, "")] == ["-"] * 4
+    assert info._words({"keep": 0.25, "cap": None, "is": False}) == "keep 0.25, cap -, is False"
+
+
 def test_the_longest_bar_is_40_wide_and_the_least_is_seen():
     bins = [{"first": 0, "last": 9, "clips": 1000}, {"first": 10, "last": 19, "clips": 1}]
     bins += [{"first": 20, "last": 29, "clips": 0}, {"first": 30, "last": 39, "clips": 512}]

@@ -1,4 +1,8 @@
 import pickle
+import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,7 +10,7 @@ import zarr
 import zarr.codecs
 from small_store import files
 
-from c2rl.store import ragged
+from c2rl.store import integrity, ragged
 
 
 def write(folder, blocks, *, shape, dtype="float32"):
@@ -99,6 +103,43 @@ def test_the_promised_number_of_rows_is_kept(tmp_path, rows):
 def test_an_empty_array_can_be_read(tmp_path):
     array = write(tmp_path, [], shape=(0, 2))
     assert array.rows(0, 0).shape == (0, 2)
+
+
+@pytest.fixture
+def hasty():
+    """Let threads take turns after every few instructions, not 200 times a second."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.parametrize("profile", ["none", "zstd"])
+@pytest.mark.parametrize("most_maps", [1, 5])
+@pytest.mark.usefixtures("hasty")
+def test_threads_share_an_array_that_keeps_few_chunks(tmp_path, monkeypatch, most_maps, profile):
+    monkeypatch.setenv("C2RL_SCRATCH", str(tmp_path / "scratch"))
+    monkeypatch.setattr(ragged, "CHUNK_BYTES", 4 * 8)
+    monkeypatch.setattr(ragged, "MOST_MAPS", most_maps)
+    monkeypatch.setattr(integrity, "REMEMBERED_BYTES", 0)
+    monkeypatch.setattr(integrity, "SETTLED_NS", -1)  # so that threads write the journal too
+    data = np.arange(64, dtype=np.int64)
+    ragged.write_group(tmp_path / "g")
+    ragged.write_flat(tmp_path / "g/a", [data], shape=(64,), dtype="int64", profile=profile)
+    threads, reads = 8, 4 if profile == "zstd" else 200
+
+    def is_right(array, thread):
+        rng = random.Random(thread)
+        spans = (sorted(rng.choices(range(65), k=2)) for _ in range(reads))
+        return all(array.rows(a, b).tolist() == [*range(a, b)] for a, b in spans)
+
+    for _ in range(3):  # afresh, so that they also race for the journal
+        array = ragged.FlatArray(tmp_path / "g/a")
+        with ThreadPoolExecutor(threads) as pool:
+            assert all(pool.map(partial(is_right, array), range(threads)))
+        assert len(array._maps) < most_maps + threads
+    journaled = [*integrity.Chunks(tmp_path / "g/a", num_bytes=1)._journaled()]
+    assert {name for name, _ in journaled} == {f"c/{n}" for n in range(16)}, "no line is torn"
 
 
 def test_a_pickled_array_opens_its_own_maps(tmp_path):

@@ -15,7 +15,7 @@ from c2rl.store import ragged
 from c2rl.store.features import FeatureStore
 from c2rl.store.frames import EncodedClip, FrameStore, write_frame_store
 from c2rl.store.manifest import Row
-from c2rl.store.verify import told, verify
+from c2rl.store.verify import as_json, told, verify
 
 TRAIN = [("train", f"train{i}") for i in range(5)]
 DEV = [("dev", "dev0"), ("dev", "dev1")]
@@ -215,6 +215,17 @@ def test_one_line_a_finding(store):
     ]
     assert lines[2].startswith(f"{store}: 2 findings (")
     assert len(lines) == 3
+
+
+def test_of_many_clips_in_a_chunk_first_and_last_are_told(tmp_path, monkeypatch):
+    monkeypatch.setitem(small_store.LENGTHS, "train", [1] * 12)
+    store = small_store.write(tmp_path / "f.zarr", monkeypatch, chunk_rows=9)
+    flip(store / "train/features/c/0/0", 9)
+    line, summary = told(verify(store, deep=True))
+    assert line.endswith("; touches 9 clips, train train0 to train train8; --json names each")
+    assert summary.startswith(f"{store}: 1 finding (")
+    (finding,) = as_json(verify(store, deep=True))["findings"]
+    assert [clip["id"] for clip in finding["clips"]] == [f"train{n}" for n in range(9)]
 
 
 def test_the_command_exits_with_1_where_anything_is_wrong(store):

@@ -1,5 +1,6 @@
 """One clip's features in one file: `.pt`, `.npy` and CiCo's pickle. Nothing in them is executed."""
 
+import io
 import re
 import zipfile
 from collections.abc import Iterable
@@ -109,8 +110,9 @@ def write_pt(path: Path, values: Floats) -> None:
         path: Target; its folder is created.
         values: (T, C) float32.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(torch.from_numpy(values), path)
+    saved = io.BytesIO()  # neither torch nor NumPy says what is wrong where a disk is full
+    torch.save(torch.from_numpy(values), saved)
+    write_pieces(path, [saved.getvalue()])
 
 
 def write_npy(path: Path, values: Floats) -> None:
@@ -120,8 +122,9 @@ def write_npy(path: Path, values: Floats) -> None:
         path: Target; its folder is created.
         values: (T, C) float32.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    np.save(path, values, allow_pickle=False)
+    saved = io.BytesIO()
+    np.save(saved, values, allow_pickle=False)
+    write_pieces(path, [saved.getvalue()])
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:

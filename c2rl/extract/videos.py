@@ -52,6 +52,10 @@ def extract_videos(
     executor = chosen_executor(executor)
     with resumable.full_disk_told():
         place = scratch / "store" if remote.is_url(out) else Path(out)
+        if place.exists() and not (place / "meta.json").is_file():
+            raise FileExistsError(
+                f"{place} is no feature store, and would be replaced: name another place."
+            )
         done = store_features(
             work, signer, form, place, scratch, is_partial=True, executor=executor
         )

@@ -24,8 +24,7 @@ def keep(store: Path, kind: str, scratch: Path) -> None:
     except OSError:
         shutil.rmtree(scratch)
         return
-    for path in [path for path in scratch.iterdir() if path.is_file()]:
-        path.unlink()
+    _clear(scratch)
     for other in [path for path in scratch.parent.iterdir() if path != scratch]:
         if (other / kind).is_dir():
             shutil.rmtree(other)
@@ -47,4 +46,10 @@ def restore(store: Path, kind: str, scratch: Path) -> bool:
         shutil.rmtree(kept, ignore_errors=True)
         return False
     provenance.put(store, kept)
+    _clear(scratch)  # a kill may have left some of what it was made from
     return True
+
+
+def _clear(scratch: Path) -> None:
+    for path in [path for path in scratch.iterdir() if path.is_file()]:
+        path.unlink()

@@ -6,6 +6,7 @@ A shard file is written beside its place and renamed into it, so it is whole or 
 import json
 import os
 import platform
+import struct
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,8 @@ TRANSIENT = ("decode_timeout", "decode_crash")
 """Statuses that may go better another time."""
 
 _UNFINISHED = ".unfinished"
+# what reading a damaged archive may raise: a flipped bit can ask for encryption, or a new method
+_TORN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, RuntimeError, struct.error)
 
 
 def path_of(folder: Path, number: int) -> Path:
@@ -74,8 +77,11 @@ def rows(path: Path, clips: Sequence[Clip]) -> list[Row] | None:
         Their rows; None if the file is absent, torn, or of other clips.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return None
         told: list[dict[str, Any]] = json.loads(load(path, "rows").tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except _TORN:
         return None
     if [row["clip"] for row in told] != [clip.id for clip in clips]:
         return None

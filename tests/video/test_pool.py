@@ -1,4 +1,5 @@
 import gc
+import math
 import os
 import resource
 import signal
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from c2rl.video import pool
+from c2rl.video import pool, worker
 
 EXIT = "__import__('os')._exit(3)"
 SLEEP = "__import__('time').sleep(60)"
@@ -71,7 +72,7 @@ def test_a_worker_that_dies_while_it_answers_is_replaced(sent):
 
 
 def test_a_worker_that_stops_half_way_through_its_answer_is_replaced(monkeypatch):
-    monkeypatch.setattr(pool, "_GRACE_S", 0.2)
+    monkeypatch.setattr(worker, "_GRACE_S", 0.2)
     tasks = [(b"\x00\x00\x03\xe8half", True), (b"", False)]
     outcomes = sorted(
         pool.run(_send, tasks, workers=1, timeout_s=lambda task: 1.0 if task[1] else 30.0)
@@ -125,7 +126,7 @@ def test_a_worker_that_dies_once_as_it_starts_is_replaced(tmp_path, monkeypatch)
 
 
 def test_a_worker_that_hangs_as_it_starts_is_replaced(tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "_START_S", 1.0)
+    monkeypatch.setattr(worker, "_START_S", 1.0)
     monkeypatch.setattr(pool, "_MAX_STARTS", 1)
     _use_module(tmp_path, monkeypatch, "hangs_at_start", "__import__('time').sleep(60)")
     with pytest.raises(RuntimeError, match=r"die as they start"):
@@ -184,12 +185,110 @@ def test_workers_start_without_torch():
     assert outcome.value == []
 
 
+PID = "__import__('os').getpid()"
+
+
+def test_a_crew_stays_for_many_runs():
+    with pool.Pool(_adder, 3, workers=2) as crew:
+        first = [outcome.value for outcome in crew.run([1, 2, 3], timeout_s=lambda _: 30.0)]
+        again = [outcome.value for outcome in crew.run([4] * 9, timeout_s=lambda _: 30.0)]
+        assert list(crew.run([], timeout_s=lambda _: 30.0)) == []
+    assert sorted(total for _, total in first) == [4, 5, 6]
+    assert [total for _, total in again] == [7] * 9
+    pids = {pid for pid, _ in [*first, *again]}
+    assert len(pids) <= 2
+    assert not any(_is_running(pid) for pid in pids)
+
+
+def test_a_run_that_is_given_up_leaves_nothing_to_the_next():
+    with pool.Pool(_evaluator, None, workers=2) as crew:
+        begun = crew.run([PID, SLEEP, SLEEP], timeout_s=lambda _: 30.0)
+        assert next(begun).number == 0
+        begun.close()
+        assert [o.value for o in crew.run(["5"], timeout_s=lambda _: 30.0)] == [5]
+
+
+@ON_LINUX
+def test_a_worker_that_died_idle_costs_no_task():
+    with pool.Pool(_evaluator, None, workers=1) as crew:
+        (before,) = crew.run([PID], timeout_s=lambda _: 30.0)
+        os.kill(before.value, signal.SIGKILL)
+        deadline = time.monotonic() + 10
+        while _is_running(before.value) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        (after,) = crew.run([PID], timeout_s=lambda _: 30.0)
+    assert (after.failure, after.value != before.value) == ("", True)
+
+
+def test_the_next_task_is_done_while_the_caller_works(tmp_path):
+    touch = f"__import__('pathlib').Path({str(tmp_path / 'begun')!r}).touch()"
+    with pool.Pool(_evaluator, None, workers=1) as crew:
+        outcomes = crew.run(["1", touch], timeout_s=lambda _: 30.0)
+        next(outcomes)
+        deadline = time.monotonic() + 10
+        while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert (tmp_path / "begun").exists()
+        assert next(outcomes).number == 1
+
+
+def test_a_worker_that_cannot_begin_tells_why():
+    with pool.Pool(_missing, "best.safetensors", workers=2) as crew:
+        outcomes = crew.run([1, 2], timeout_s=lambda _: 30.0)
+        with pytest.raises(RuntimeError, match=r"FileNotFoundError: no best\.safetensors"):
+            next(outcomes)
+
+
+def test_workers_know_their_number(monkeypatch):
+    number = "(__import__('time').sleep(0.3), __import__('os').environ['LOCAL_RANK'])[1]"
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert {o.value for o in run([number] * 4, workers=2)} == {"0", "1"}
+    monkeypatch.setenv("LOCAL_RANK", "5")
+    assert run([number]) == [(0, "", "5")]
+
+
+@ON_LINUX
+def test_a_worker_without_a_limit_has_all_memory():
+    limit = f"__import__('resource').getrlimit({resource.RLIMIT_DATA})"
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    assert run([limit], memory_bytes=math.inf) == [(0, "", before)]
+
+
+@ON_LINUX
+def test_the_children_of_a_worker_die_with_it(tmp_path):
+    (outcome,) = pool.run(_die_with_child, [tmp_path], workers=1, timeout_s=lambda _: 60.0)
+    assert outcome.failure == "crash"
+    (child,) = [int(path.name) for path in tmp_path.iterdir()]
+    deadline = time.monotonic() + 10
+    while _is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _is_running(child)
+
+
 def test_the_number_of_workers_comes_from_the_environment(monkeypatch):
     monkeypatch.setenv("C2RL_WORKERS", "3")
     assert pool.num_workers() == 3
     monkeypatch.setenv("C2RL_WORKERS", "many")
     with pytest.raises(ValueError, match=r"C2RL_WORKERS is 'many'"):
         pool.num_workers()
+
+
+def _adder(first):
+    return lambda second: (os.getpid(), first + second)
+
+
+def _evaluator(_):
+    return eval
+
+
+def _missing(name):
+    raise FileNotFoundError(f"no {name}")
+
+
+def _die_with_child(folder):
+    outcomes = pool.run(eval, [PID, HANG_IN_C], workers=1, timeout_s=lambda _: 60.0)
+    (folder / str(next(outcomes).value)).touch()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _loaded(code):

@@ -51,13 +51,18 @@ def extract(
     """
     options = params.extract
     signer = trained.read(encoder)
+    if (executor := chosen_executor()) == "rank":
+        raise ValueError(
+            "stage extract has one writer, so executor rank cannot share it. Start the ranks by"
+            f" `c2rl extract {frames} --ckpt {encoder} --out {features} --executor rank`."
+        )
     work = plan.from_frames(frames, signer, views=options.views)
     form = Form(**options.kwargs("which", "point", "precision"))
     scratch = scratch_of(work, signer, form)
     with resumable.full_disk_told(), only_writer(features):
         if not kept.restore(features, "features", scratch):
             store_features(
-                work, signer, form, features, scratch, is_partial=False, executor=chosen_executor()
+                work, signer, form, features, scratch, is_partial=False, executor=executor
             )
             kept.keep(features, "features", scratch)
     provenance.write_json(metrics, _metrics(FeatureStore(features)))
@@ -111,6 +116,7 @@ def store_features(
         if executor != "rank":  # ranks share the work, and agree on it shard by shard
             held.enter_context(only_writer(out))
             held.enter_context(only_writer(scratch))
+            scratch.mkdir(parents=True, exist_ok=True)  # who held it may just have removed it
             shards.sweep(scratch)
         found = encoding.encode(work, setup, scratch, executor=executor, workers=workers)
         if found is None:

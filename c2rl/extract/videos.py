@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from c2rl import resumable
@@ -10,6 +11,7 @@ from c2rl.extract.run import Extracted, chosen_executor, scratch_of, store_featu
 from c2rl.extract.sources import plan as plan_videos
 from c2rl.extract.trained import USUAL_FORM, Form
 from c2rl.extract.windows import USUAL_WINDOWS, Windows
+from c2rl.lock import only_writer
 from c2rl.store import remote, shards
 
 
@@ -50,12 +52,15 @@ def extract_videos(
         work = plan_videos(sources, signer, views=views, windows=windows)
     scratch = scratch_of(work, signer, form)
     executor = chosen_executor(executor)
-    with resumable.full_disk_told():
-        place = scratch / "store" if remote.is_url(out) else Path(out)
-        if place.exists() and not (place / "meta.json").is_file():
-            raise FileExistsError(
-                f"{place} is no feature store, and would be replaced: name another place."
-            )
+    place = scratch / "store" if remote.is_url(out) else Path(out)
+    if place.exists() and not (place / "meta.json").is_file():
+        raise FileExistsError(
+            f"{place} is no feature store, and would be replaced: name another place."
+        )
+    with resumable.full_disk_told(), ExitStack() as held:
+        if executor != "rank":  # to the end: nobody else may go on with what is then removed
+            held.enter_context(only_writer(place))
+            held.enter_context(only_writer(scratch))
         done = store_features(
             work, signer, form, place, scratch, is_partial=True, executor=executor
         )

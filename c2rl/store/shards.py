@@ -8,6 +8,7 @@ import os
 import platform
 import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ TRANSIENT = ("decode_timeout", "decode_crash")
 
 _UNFINISHED = ".unfinished"
 # what reading a damaged archive may raise: a flipped bit can ask for encryption, or a new method
-_TORN = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, RuntimeError, struct.error)
+_TORN = (
+    *(OSError, ValueError, KeyError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
 
 
 def path_of(folder: Path, number: int) -> Path:
@@ -50,10 +54,11 @@ def save(path: Path, rows: Sequence[Row], **arrays: npt.NDArray[Any]) -> None:
         rows: What became of each of its clips.
         arrays: What was made of them.
     """
-    told = json.dumps(
-        [row._asdict() | {"clip": row.clip.id, "box": row.clip.box, "video": dict(row.video)}
-         for row in rows]
-    )  # fmt: skip
+    entries = [
+        row._asdict() | {"clip": row.clip.id, "box": row.clip.box, "video": dict(row.video)}
+        for row in rows
+    ]
+    told = json.dumps({"arrays": len(arrays), "rows": entries})
     # A name of its own: two hosts that share a disk may both hold a shard whose first owner hung.
     temporary = path.with_name(f".{path.stem}.{platform.node()}.{os.getpid()}{_UNFINISHED}")
     try:
@@ -77,12 +82,13 @@ def rows(path: Path, clips: Sequence[Clip]) -> list[Row] | None:
         Their rows; None if the file is absent, torn, or of other clips.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            if archive.testzip() is not None:
+        found = json.loads(load(path, "rows").tobytes())
+        with zipfile.ZipFile(path) as archive:  # a flipped length makes an entry swallow the next
+            if archive.testzip() or len(archive.namelist()) != 1 + found["arrays"]:
                 return None
-        told: list[dict[str, Any]] = json.loads(load(path, "rows").tobytes())
     except _TORN:
         return None
+    told: list[dict[str, Any]] = found["rows"]
     if [row["clip"] for row in told] != [clip.id for clip in clips]:
         return None
     return [_row(clip, row) for clip, row in zip(clips, told, strict=True)]

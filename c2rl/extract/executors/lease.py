@@ -7,9 +7,12 @@ matter. A process that was only asleep may find its shard done by another: doubl
 """
 
 import contextlib
+import errno
 import itertools
 import os
 import platform
+import re
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -85,10 +88,24 @@ def _take(folder: Path, number: int, holder: str) -> int | None:
 def _is_dead(path: Path) -> bool:
     try:
         touched = path.stat().st_mtime
+        if _is_gone(path.read_text()):
+            return True
     except FileNotFoundError:  # finished and swept in this moment
         return False
     with tempfile.TemporaryFile(dir=path.parent) as now:
         return os.fstat(now.fileno()).st_mtime - touched > _MISSED * HEARTBEAT_S
+
+
+def _is_gone(told: str) -> bool:
+    """Tell whether a holder was a process of this machine that has ended; others must time out."""
+    found = re.search(r", process (\d+) on (.+)\n", told)
+    if sys.platform == "win32" or not found or found[2] != platform.node():
+        return False
+    try:
+        os.kill(int(found[1]), 0)
+    except OSError as error:  # of somebody else's it is another one
+        return error.errno == errno.ESRCH
+    return False
 
 
 def _beat(file: int, stop: threading.Event) -> None:

@@ -266,7 +266,7 @@ def read_meta(path: Path, kind: str, *, made_by: str) -> Meta:
             f"{path} has format {found.get('format')}, this version reads {FORMAT}."
             f" Run `dvc repro {made_by}`."
         )
-    if not _is_as_written(found):
+    if not is_as_written(found):
         raise ValueError(f"{path} is damaged: meta.json is not as written. `dvc repro {made_by}`")
     meta = Meta(**{name: found[name] for name in Meta._fields})
     torn = [n for n, e in meta.files.items() if _size(f"{path}/{n}") != e["bytes"]]
@@ -300,7 +300,8 @@ def require_encoder(store: Path, made_from: dict[str, Any], encoder: Path) -> No
         )
 
 
-def _is_as_written(told: dict[str, Any]) -> bool:
+def is_as_written(told: dict[str, Any]) -> bool:
+    """Check the content of a `meta.json` against the checksum that it holds of itself."""
     content = {name: value for name, value in told.items() if name != "checksum"}
     is_known = content.keys() == {"format", *Meta._fields}  # older versions wrote no checksum
     return is_known and told.get("checksum") in (None, fingerprint(content))

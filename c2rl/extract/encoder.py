@@ -16,7 +16,7 @@ from c2rl.nn.masks import mask_of
 from c2rl.nn.transformer import MAX_POSITIONS
 from c2rl.training import checkpoint
 from c2rl.video import transform
-from c2rl.video.crop import decode_clip
+from c2rl.video.decode import read_clip
 
 Read = Callable[[Sequence[int]], Sequence[npt.NDArray[np.uint8]]]
 
@@ -99,7 +99,7 @@ class SignEncoder:
         if (most := self.most_frames) is not None and max(lengths) > most:
             raise ValueError(
                 f"{max(lengths)} frames are to be encoded at once, at most {most} can be:"
-                " cut the video into windows, or give encoder.before_transformer"
+                " cut the video into windows, or take features before the transformer"
             )
         frames = transform.pack(clips).to(self.device, non_blocking=True)
         mask = mask_of(torch.tensor(lengths)).to(self.device)
@@ -131,16 +131,7 @@ class SignEncoder:
             ValueError: If it cannot be decoded or encoded.
         """
         clip = Clip("", NO_SPLIT, "", "", str(source), start_s=start_s, end_s=end_s)
-        task = self.trained.task(Path(source), clip)
-        decoded = decode_clip(
-            Path(source),
-            clip,
-            size=task.size,
-            codec=task.codec,
-            quality=task.quality,
-            cropping=task.cropping,
-            choose=task.choose,
-        )
+        decoded = read_clip(Path(source), self.trained.task(Path(source), clip))
         read = reader(decoded.numbers, decoded.frames)
         (features,) = self.encode_batch([self.look(read, decoded.num_frames, decoded.fps)])
         if not features.isfinite().all():

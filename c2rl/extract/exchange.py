@@ -5,7 +5,6 @@ imported is named, clip by clip; what is left is proved to be there. Export and 
 the same float16 numbers.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +22,7 @@ from c2rl.extract.peers.records import Found, Peer, Told, ordered
 from c2rl.extract.peers.tensors import Array
 from c2rl.extract.texts import NONE, Texts
 from c2rl.store.features import HIGHEST, FeatureStore, write_feature_store
+from c2rl.store.listed import kind_at
 from c2rl.store.manifest import OK, Row
 
 _SPLIT = re.compile(r"\w[\w-]*")
@@ -197,13 +197,8 @@ def _naming(out: Path) -> Iterator[None]:
 
 def _refuse_other(out: Path, kind: str) -> None:
     """Replace nothing but what was made by the same command."""
-    if not out.exists():
-        return
-    try:
-        found = json.loads((out / "meta.json").read_text(encoding="utf-8")).get("kind")
-    except (OSError, ValueError, AttributeError):
-        found = "something else"
-    if found != kind:
+    found = kind_at(out) or "something else"
+    if out.exists() and found != kind:
         raise FileExistsError(
             f"{out} holds {found}, and would be replaced. Name another place with --out."
         )

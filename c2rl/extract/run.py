@@ -1,7 +1,8 @@
 """Stage extract: sign encoder and frames, or any videos, to a feature store."""
 
 import os
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -59,7 +60,7 @@ def extract(
     work = plan.from_frames(frames, signer, views=options.views)
     form = Form(**options.kwargs("which", "point", "precision"))
     scratch = scratch_of(work, signer, form)
-    with resumable.full_disk_told(), only_writer(features):
+    with resumable.full_disk_told(), alone(features, scratch):
         if not kept.restore(features, "features", scratch):
             store_features(
                 work, signer, form, features, scratch, is_partial=False, executor=executor
@@ -80,6 +81,26 @@ def chosen_executor(named: str | None = None) -> str:
     return named or os.environ.get("C2RL_EXECUTOR") or "local"
 
 
+@contextmanager
+def alone(out: Path, scratch: Path) -> Iterator[None]:
+    """Keep others from a store and its unfinished work; ranks share both, and do without.
+
+    Args:
+        out: Store to write.
+        scratch: From `scratch_of`; what killed writers left there is removed.
+
+    Yields:
+        Nothing; both are this process's.
+
+    Raises:
+        BlockingIOError: If another process has one of them.
+    """
+    with only_writer(out), only_writer(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)  # who held it may just have removed it
+        shards.sweep(scratch)
+        yield
+
+
 def store_features(
     work: Plan,
     signer: Trained,
@@ -90,7 +111,7 @@ def store_features(
     is_partial: bool,
     executor: str,
 ) -> Extracted:
-    """Encode what is not yet encoded, and write the store.
+    """Encode what is not yet encoded, and write the store; `alone`, or as one of several ranks.
 
     Args:
         work: The clips.
@@ -112,27 +133,21 @@ def store_features(
     frames = work.frames.resolve() if work.frames else None
     threads = max(1, pool.num_workers() // workers)
     setup = Setup(signer.path.resolve(), form, frames, threads)
-    with ExitStack() as held:
-        if executor != "rank":  # ranks share the work, and agree on it shard by shard
-            held.enter_context(only_writer(out))
-            held.enter_context(only_writer(scratch))
-            scratch.mkdir(parents=True, exist_ok=True)  # who held it may just have removed it
-            shards.sweep(scratch)
-        found = encoding.encode(work, setup, scratch, executor=executor, workers=workers)
-        if found is None:
-            return Extracted(0, [], is_complete=False)
-        rows = [row for shard in found for row in shard]
-        failed = [row for row in rows if row.status != OK]
-        _refuse(rows, failed, is_partial=is_partial)
-        made_from = _made_from(work, signer, form, failed)
-        try:
-            with only_writer(out):
-                if not _is_written(out, rows, scratch):
-                    _write(work, signer, rows, out, scratch, made_from)
-        except BlockingIOError:
-            if executor != "rank":
-                raise
-            return Extracted(0, [], is_complete=False)
+    found = encoding.encode(work, setup, scratch, executor=executor, workers=workers)
+    if found is None:
+        return Extracted(0, [], is_complete=False)
+    rows = [row for shard in found for row in shard]
+    failed = [row for row in rows if row.status != OK]
+    _refuse(rows, failed, is_partial=is_partial)
+    made_from = _made_from(work, signer, form, failed)
+    try:
+        with only_writer(out):
+            if not _is_written(out, rows, scratch):
+                _write(work, signer, rows, out, scratch, made_from)
+    except BlockingIOError:
+        if executor != "rank":
+            raise
+        return Extracted(0, [], is_complete=False)
     return Extracted(len(rows) - len(failed), failed, is_complete=True)
 
 

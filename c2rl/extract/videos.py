@@ -2,17 +2,16 @@
 
 import shutil
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from pathlib import Path
 
 from c2rl import resumable
 from c2rl.extract import plan, trained
-from c2rl.extract.run import Extracted, chosen_executor, scratch_of, store_features
+from c2rl.extract.run import Extracted, alone, chosen_executor, scratch_of, store_features
 from c2rl.extract.sources import plan as plan_videos
 from c2rl.extract.trained import USUAL_FORM, Form
 from c2rl.extract.windows import USUAL_WINDOWS, Windows
-from c2rl.lock import only_writer
-from c2rl.store import remote, shards
+from c2rl.store import listed, remote, shards
 
 
 def extract_videos(
@@ -53,14 +52,13 @@ def extract_videos(
     scratch = scratch_of(work, signer, form)
     executor = chosen_executor(executor)
     place = scratch / "store" if remote.is_url(out) else Path(out)
-    if place.exists() and not (place / "meta.json").is_file():
+    if place.exists() and listed.kind_at(place) != "features":
         raise FileExistsError(
             f"{place} is no feature store, and would be replaced: name another place."
         )
-    with resumable.full_disk_told(), ExitStack() as held:
-        if executor != "rank":  # to the end: nobody else may go on with what is then removed
-            held.enter_context(only_writer(place))
-            held.enter_context(only_writer(scratch))
+    # To the end: nobody else may go on with what is then removed.
+    held = nullcontext() if executor == "rank" else alone(place, scratch)
+    with resumable.full_disk_told(), held:
         done = store_features(
             work, signer, form, place, scratch, is_partial=True, executor=executor
         )

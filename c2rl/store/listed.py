@@ -70,16 +70,10 @@ def _checked(text: bytes) -> dict[str, Any] | None:
     """Read JSON whose own checksum and fingerprint agree with the rest of it."""
     try:
         told: dict[str, Any] = json.loads(text.decode())
-        content = {key: value for key, value in told.items() if key != "checksum"}
         sums = {name: entry["blake2b"] for name, entry in told["files"].items()}
         has_sizes = all("bytes" in entry for entry in told["files"].values())
         own = provenance.fingerprint([told["kind"], told["format"], sums])
-        is_whole = (
-            content.keys() == {"format", *provenance.Meta._fields}
-            and told["fingerprint"] == own
-            and told.get("checksum") in (None, provenance.fingerprint(content))
-            and has_sizes
-        )
+        is_whole = provenance.is_as_written(told) and told["fingerprint"] == own and has_sizes
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return told if is_whole else None
@@ -89,6 +83,22 @@ def _stays_inside(name: str) -> bool:
     parts = name.split("/")
     is_plain = name != META and all(part not in ("", ".", "..") for part in parts)
     return is_plain and ":" not in parts[0] and not set(name) & {"\\", "\0"}
+
+
+def kind_at(place: Path) -> str | None:
+    """Tell what lies at a place, before something else is put there.
+
+    Args:
+        place: Any file or folder.
+
+    Returns:
+        The kind of artefact; None where it is none that can be read, or nothing.
+    """
+    try:
+        kind: str | None = json.loads((place / META).read_text(encoding="utf-8")).get("kind")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return kind
 
 
 def holds(path: Path, file: ListedFile) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from c2rl.corpora.clip import Clip
 from c2rl.store.manifest import OK, Row
 from c2rl.video import signer, source
-from c2rl.video.crop import Choose, decode_clip
+from c2rl.video.crop import Choose, Decoded, decode_clip
 from c2rl.video.files import ClipError, images, refuse_gap, safe_path, verdict
 from c2rl.video.pool import Outcome
 from c2rl.video.signer import Cropping, Place
@@ -83,22 +83,39 @@ def decode_one(task: Task) -> Result:
         path = _path(task)
         if task.is_gapless and path.is_dir():
             refuse_gap(images(path))
-        decoded = decode_clip(
-            path,
-            clip,
-            size=task.size,
-            codec=task.codec,
-            quality=task.quality,
-            cropping=task.cropping,
-            known=task.known,
-            least_frames=task.least_frames,
-            wants_overlay=task.wants_overlay,
-            choose=task.choose,
-            use_decord=task.use_decord,
-        )
+        decoded = read_clip(path, task)
     except Exception as error:  # the clip alone fails
         return Result(*verdict(error))
     return Result(OK, "", *decoded, time.perf_counter() - began)
+
+
+def read_clip(path: Path, task: Task) -> Decoded:
+    """Read a clip as its task says; in this process, where nothing stops a hanging decoder.
+
+    Args:
+        path: Video file or folder of images.
+        task: The clip; its root is not asked for.
+
+    Returns:
+        The compressed frames.
+
+    Raises:
+        ClipError: If the clip cannot be read.
+        FileNotFoundError: If the detector's weights are not there.
+    """
+    return decode_clip(
+        path,
+        task.clip,
+        size=task.size,
+        codec=task.codec,
+        quality=task.quality,
+        cropping=task.cropping,
+        known=task.known,
+        least_frames=task.least_frames,
+        wants_overlay=task.wants_overlay,
+        choose=task.choose,
+        use_decord=task.use_decord,
+    )
 
 
 def result_of(outcome: Outcome, task: Task) -> Result:

@@ -91,7 +91,7 @@ class Project(NamedTuple):
 
     def kept(self, num_clips: int) -> int:
         """Count the clips in finished shards, or in the finished store."""
-        if any(self.scratch.glob("*/store/meta.json")):
+        if any(self.scratch.glob("*/frames/meta.json")):
             return num_clips
         return sum(min(SHARD, num_clips - int(path.stem) * SHARD) for path in self.shards())
 

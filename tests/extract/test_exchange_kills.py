@@ -2,14 +2,13 @@
 
 import errno
 import os
-import resource
 import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import peer_features as peer
 import pytest
+from full_disk import room
 
 from c2rl.extract.exchange import export_features
 from c2rl.store.features import FeatureStore
@@ -27,17 +26,6 @@ def test_kills_at_each_step_and_at_random_leave_whole_stores_and_no_litter():
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every store is whole, or the same" in done.stdout
-
-
-@contextmanager
-def room(size):
-    """Let no file grow beyond a size, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize(

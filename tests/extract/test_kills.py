@@ -5,13 +5,11 @@ At random moments, again and again: `tests/benchmarks/killed_extract.py`.
 
 import csv
 import os
-import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +17,7 @@ import dying
 import numpy as np
 import peer_features as peer
 import pytest
+from full_disk import room
 
 from c2rl import config, lock
 from c2rl.corpora.clip import Clip
@@ -215,17 +214,6 @@ def test_a_kill_while_shards_are_cleared_away_leaves_none_of_them(
             by_stage(place)
     by_stage(place)
     assert place.shards() == []
-
-
-@contextmanager
-def room(size):
-    """Let no file grow beyond a size, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def by_cli(place, capsys, monkeypatch, *, out=None, sources=None):

@@ -49,13 +49,16 @@ def run(
     """
     match executor:
         case "local":
-            from c2rl.extract.executors import local as backend
+            from c2rl.extract.executors import local
+
+            return local.run(begin, setup, shards, workers=workers)
         case "rank":
-            from c2rl.extract.executors import rank as backend  # type: ignore[no-redef]
+            from c2rl.extract.executors import rank
+
+            return rank.run(begin, setup, shards, folder=folder, is_finished=is_finished)
         case "ray":
-            from c2rl.extract.executors import ray as backend  # type: ignore[no-redef]
+            from c2rl.extract.executors import ray
+
+            return ray.run(begin, setup, shards, workers=workers)
         case _:
             raise ValueError(f"executor is '{executor}', expected local, rank or ray.")
-    return backend.run(
-        begin, setup, shards, workers=workers, folder=folder, is_finished=is_finished
-    )

@@ -1,8 +1,7 @@
 """Worker processes of this machine, each with a model of its own."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from c2rl.extract.executors.contract import SecondTry, Shard, failure, guarded, opened
@@ -11,15 +10,9 @@ from c2rl.video.worker import Begin
 
 
 def run(
-    begin: Begin,
-    setup: Any,
-    shards: Sequence[Shard],
-    *,
-    workers: int,
-    folder: Path,
-    is_finished: Callable[[int], bool],
+    begin: Begin, setup: Any, shards: Sequence[Shard], *, workers: int
 ) -> Iterator[tuple[int, Any]]:
-    """Do shards, see `executors.run`; nobody else does any, so folder and is_finished are unused.
+    """Do shards, see `executors.run`.
 
     Each worker finds its number in environment variable `LOCAL_RANK`, where that is not set
     already, to choose its GPU.

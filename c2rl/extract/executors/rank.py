@@ -25,20 +25,18 @@ def run(
     setup: Any,
     shards: Sequence[Shard],
     *,
-    workers: int,
     folder: Path,
     is_finished: Callable[[int], bool],
 ) -> Iterator[tuple[int, Any]]:
     """Do this rank's stripe of the shards, then what others left, see `executors.run`.
 
     So a rank that dies costs time alone. Shards that living ranks are at when nothing else is left
-    are not waited for.
+    are not waited for. A rank has one worker: start as many ranks as there are GPUs.
 
     Args:
         begin: See `executors.run`.
         setup: Its argument.
         shards: May differ between the ranks by what is finished.
-        workers: Unused: a rank has one. Start as many ranks as there are GPUs.
         folder: Holds the leases.
         is_finished: Asked again before a shard is begun.
 

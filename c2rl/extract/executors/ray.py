@@ -6,7 +6,6 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -19,15 +18,9 @@ _MAX_STARTS = 3  # actors that die one after the other before their first shard
 
 
 def run(
-    begin: Begin,
-    setup: Any,
-    shards: Sequence[Shard],
-    *,
-    workers: int,
-    folder: Path,
-    is_finished: Callable[[int], bool],
+    begin: Begin, setup: Any, shards: Sequence[Shard], *, workers: int
 ) -> Iterator[tuple[int, Any]]:
-    """Do shards, see `executors.run`; nobody else does any, so folder and is_finished are unused.
+    """Do shards, see `executors.run`.
 
     Each actor takes a GPU where the cluster has any, or else a CPU. Those for which there is no
     room wait until there is, while the others work.
@@ -37,8 +30,6 @@ def run(
         setup: Its argument.
         shards: What to do.
         workers: Number of actors.
-        folder: Unused.
-        is_finished: Unused.
 
     Yields:
         Number and value of a shard.

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from c2rl.extract.trained import Form
 from c2rl.store.manifest import Row
+from c2rl.video.decode import Result, Task, decode_one
 
 Features = npt.NDArray[np.float16]
 
@@ -67,3 +68,15 @@ def begin(setup: Setup) -> Callable[[Work], Encoded]:
     from c2rl.extract.worker import Worker  # torch: seconds, and no business of the planner's
 
     return Worker(setup)
+
+
+def decoder(_: None) -> Callable[[Task], Result]:
+    """Be what a decoding process does; here, for such a process must not load torch.
+
+    Args:
+        _: Nothing; a pool's processes are given something.
+
+    Returns:
+        A function that decodes clips.
+    """
+    return decode_one

@@ -8,7 +8,7 @@ whoever works on it, and however often.
 import functools
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -17,12 +17,12 @@ import torch
 from torch import Tensor
 
 from c2rl.extract.encoder import OVERFLOW, Read, SignEncoder, reader
-from c2rl.extract.work import Encoded, Features, Setup, Spent, Work
+from c2rl.extract.work import Encoded, Features, Setup, Spent, Work, decoder
 from c2rl.store.frames import FrameStore
 from c2rl.store.manifest import OK, Row
 from c2rl.training import distributed
 from c2rl.training.prefetch import ahead
-from c2rl.video.decode import Result, Task, decode_one, result_of, row_of, timeout_s, with_decord
+from c2rl.video.decode import Task, result_of, row_of, timeout_s, with_decord
 from c2rl.video.pool import Pool
 from c2rl.video.worker import Outcome
 
@@ -63,7 +63,7 @@ class Worker:
         self.batch_frames = BATCH_FRAMES if device.type == "cuda" else 1
         self.threads = setup.threads
         self.store = FrameStore(setup.frames) if setup.frames else None
-        self.pool = Pool(_decoder, None, workers=setup.threads)
+        self.pool = Pool(decoder, None, workers=setup.threads)
         # One thread for the life of the process: decoders end with the thread that started them.
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
 
@@ -170,7 +170,3 @@ class Worker:
         while (item := waiting.popleft().result()) is not end:
             waiting.append(self.thread.submit(next, items, end))
             yield item  # type: ignore[misc]
-
-
-def _decoder(_: None) -> Callable[[Task], Result]:
-    return decode_one

@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -183,6 +184,14 @@ def test_executors_start_without_torch():
         "from c2rl.extract.executors import local, rank, ray\n"
         "assert not {'torch', 'ray'} & set(sys.modules)\n"
     )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_decoding_processes_start_without_torch():
+    from c2rl.extract import worker
+
+    sent = pickle.dumps(worker.decoder)
+    code = f"import pickle, sys; pickle.loads({sent!r}); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

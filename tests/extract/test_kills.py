@@ -392,7 +392,7 @@ def test_what_may_go_better_another_time_is_tried_again_and_nothing_else(
     with monkeypatch.context() as patch:
         patch.setattr(worker, "timeout_s", limit)
         if failure == "decode_crash":
-            patch.setattr(worker, "_decoder", dying.decoder_of_all_but_clip2)
+            patch.setattr(worker, "decoder", dying.decoder_of_all_but_clip2)
         done = by_command(place)
     assert {row.clip.id: row.status for row in done.failed} == {
         "text": "decode_error", "clip2": failure,

@@ -263,14 +263,21 @@ class Translate(Training, Transformer):
 
     backbone: Literal["transformer", "mbart", "mt5"]
     weights: str
-    """Of mbart and mt5: a hub id, a folder, or none. The transformer starts from none."""
+    """Of mbart and mt5: a hub id, a folder, or none. The transformer starts from none. Pretrained
+    weights bring their tokenizer with them, and `tokenizer` is not looked at."""
+    input_scale: Literal["one", "sqrt_width"]
+    """What mbart and mt5 multiply features by: 1, or as MBart its words (row 26)."""
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Of mbart's attention weights; mt5 and the transformer have one `dropout`."""
+    bucket: Count
+    """Batches among which clips are dealt by length, which saves padding; 1: batches at random."""
     projection_lr: Rate
     """Learning rate of the layer between features and backbone."""
     smoothing: Annotated[float, Field(ge=0, lt=1)]
     beams: Count
     length_penalty: float
-    max_length: Count
-    """Most tokens of a hypothesis."""
+    max_length: Count | None
+    """Most tokens of a hypothesis; null: half as many again as the longest training sentence."""
 
 
 class Retrieve(Training, Transformer):

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from c2rl import provenance
+from c2rl.language import backbones
 from c2rl.language import tokenizer as language
 from c2rl.training import checkpoint
-from c2rl.training.batching import pad_features
+from c2rl.training.features import pad_features
 from c2rl.translate.model import TranslatorNetwork
 
 
@@ -40,14 +41,14 @@ class Translator:
         path = Path(path)
         self.meta = provenance.read_meta(path, "translator", made_by="translate")
         config: dict[str, Any] = json.loads((path / "config.json").read_text(encoding="utf-8"))
-        self.encoder: str | None = config.pop("encoder")
+        self.encoder: str | None = config["encoder"]
         """Fingerprint of the sign encoder whose features it was trained on; None: imported."""
-        self.extract: dict[str, Any] = config.pop("extract", None) or {}
+        self.extract: dict[str, Any] = config.get("extract") or {}
         """How that encoder was asked for them: which, point and precision of `SignEncoder`."""
-        self.search: dict[str, Any] = config.pop("search")
-        del config["profile"]
+        self.search: dict[str, Any] = config["search"]
         self.tokenizer = language.loads((path / "tokenizer.json").read_text(encoding="utf-8"))
-        self.network = TranslatorNetwork(**config)
+        backbone = backbones.restore(config["backbone"])
+        self.network = TranslatorNetwork(backbone, feature_width=config["feature_width"])
         weights = checkpoint.load_weights(path / "model.safetensors")
         checkpoint.fill(self.network, weights, source=path)
         self.network.eval()

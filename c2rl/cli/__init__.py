@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from c2rl import command
-from c2rl.cli import features, project
+from c2rl.cli import evaluate, features, project
 from c2rl.cli.answer import Json, print_json
 
 app = typer.Typer(
@@ -122,6 +122,9 @@ def retrieve() -> None:
 def report() -> None:
     """Write everything on one page."""
     _stage("report")
+
+
+app.command()(evaluate.evaluate)
 
 
 @app.command()

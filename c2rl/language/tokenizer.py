@@ -8,13 +8,17 @@ Source: Sec. IV-B a (the standard MBart tokenizer), Sec. IV-B c (trimmed with th
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+from c2rl.language import hub, vocabulary
+from c2rl.language.vocabulary import SPECIAL
+
 PAD, START, END, UNKNOWN = range(4)
-SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 
 _ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{P}]"
 """Pieces never join these: scripts without spaces, and punctuation."""
@@ -23,22 +27,40 @@ _ALONE = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{P}]"
 class Tokenizer:
     """A `tokenizers` tokenizer and the pieces of it that are kept."""
 
-    def __init__(self, backend: tokenizers.Tokenizer, kept: Sequence[int]) -> None:
+    def __init__(
+        self,
+        backend: tokenizers.Tokenizer,
+        kept: Sequence[int],
+        original: Sequence[int] | None = None,
+    ) -> None:
         """Wrap a tokenizer.
 
         Args:
-            backend: Splits sentences into pieces; its special tokens are not used.
-            kept: Its ids that stay, in the order of our ids 4, 5, ...
+            backend: Splits sentences into pieces.
+            kept: Its ids that stay, in the order of our ids 4, 5, ...; special ones among them are
+                never found in a sentence.
+            original: The ids of `kept` in the whole tokenizer, where `backend` was cut from it.
         """
         self._backend = backend
         self._kept = list(kept)
-        self._ours = {old: new for new, old in enumerate(self._kept, start=len(SPECIAL))}
+        self._original = None if original is None else list(original)
         self._specials = _specials(backend)
+        self._unknown = vocabulary.unknown_id(backend)
+        self._ours = {
+            old: new
+            for new, old in enumerate(self._kept, start=len(SPECIAL))
+            if old not in self._specials
+        }
 
     @property
     def size(self) -> int:
         """Number of tokens, the special ones included."""
         return len(SPECIAL) + len(self._kept)
+
+    @property
+    def original(self) -> list[int]:
+        """Id of each kept piece, our ids 4, 5, ..., in the whole tokenizer it was cut from."""
+        return list(self._kept if self._original is None else self._original)
 
     def encode(self, sentence: str) -> list[int]:
         """Turn a sentence into tokens.
@@ -104,27 +126,40 @@ class Tokenizer:
             for t in tokens
         ]
 
-    def unknown(self, sentences: Iterable[str]) -> dict[str, int | float]:
+    def unknown(self, sentences: Iterable[str]) -> dict[str, Any]:
         """Measure how much of some sentences the vocabulary covers.
 
         Args:
             sentences: For instance those of the dev split.
 
         Returns:
-            `tokens`, `unknown` tokens and `covered` in per cent.
+            `tokens`, `unknown` tokens, `covered` in per cent, and `unknown_pieces`: the most
+            frequent 20 pieces that were not kept and characters that there is no piece for.
         """
-        encoded = [self.encode(sentence)[:-1] for sentence in sentences]
-        total = sum(map(len, encoded))
-        unknown = sum(tokens.count(UNKNOWN) for tokens in encoded)
+        total, unknown, pieces = 0, 0, Counter[str]()
+        for sentence in sentences:
+            encoded = self._backend.encode(sentence, add_special_tokens=False)
+            total += len(encoded.ids)
+            for piece, (first, end) in zip(encoded.ids, encoded.offsets, strict=True):
+                if piece in self._ours:
+                    continue
+                unknown += 1
+                if piece == self._unknown:
+                    pieces.update("".join(sentence[first:end].split()))
+                else:
+                    text = self._backend.decode([piece]).strip()
+                    pieces[text or str(self._backend.id_to_token(piece))] += 1
         return {
             "tokens": total,
             "unknown": unknown,
             "covered": round(100 * (1 - unknown / max(1, total)), 2),
+            "unknown_pieces": sorted(pieces, key=lambda piece: (-pieces[piece], piece))[:20],
         }
 
     def dumps(self) -> str:
         """Serialise to JSON; the counterpart of `loads`."""
-        return json.dumps({"backend": json.loads(self._backend.to_str()), "kept": self._kept})
+        parts = {"backend": json.loads(self._backend.to_str()), "kept": self._kept}
+        return json.dumps(parts if self._original is None else parts | {"original": self._original})
 
 
 def loads(text: str) -> Tokenizer:
@@ -137,7 +172,8 @@ def loads(text: str) -> Tokenizer:
         An equal tokenizer.
     """
     found = json.loads(text)
-    return Tokenizer(tokenizers.Tokenizer.from_str(json.dumps(found["backend"])), found["kept"])
+    backend = tokenizers.Tokenizer.from_str(json.dumps(found["backend"]))
+    return Tokenizer(backend, found["kept"], found.get("original"))
 
 
 def build(name: str, size: int, sentences: Sequence[str]) -> Tokenizer:
@@ -154,11 +190,40 @@ def build(name: str, size: int, sentences: Sequence[str]) -> Tokenizer:
     Raises:
         FileNotFoundError: If the pretrained tokenizer is not at hand.
     """
-    backend = _learn(size, sentences) if name == "corpus" else _pretrained(name)
+    if name != "corpus":
+        return cut(_pretrained(name), sentences)
+    backend = _learn(size, sentences)
     used = {i for s in sentences for i in backend.encode(s, add_special_tokens=False).ids}
     letters = {character for sentence in sentences for character in sentence}
     used |= {i for c in letters if (i := backend.token_to_id(c)) is not None}
     return Tokenizer(backend, sorted(used - _specials(backend)))
+
+
+def cut(backend: tokenizers.Tokenizer, sentences: Sequence[str]) -> Tokenizer:
+    """Cut the tokenizer of a pretrained model to some sentences.
+
+    A Unigram tokenizer (MBart, mT5) splits other sentences into what was kept, as one that had been
+    made of these pieces would; another gives `UNKNOWN` for a piece that was not kept.
+
+    Args:
+        backend: The whole tokenizer.
+        sentences: Training sentences; no other split is ever looked at.
+
+    Returns:
+        A tokenizer whose pieces are those of the sentences, their single characters and the mark of
+        a space, in the order of their ids; then `<s>` and `<mask>` where there are such. Characters
+        with the mark of a space in one piece are not added: they can be spelt, and rows that
+        no training sentence uses would only be there to be wrong.
+    """
+    used = {i for s in sentences for i in backend.encode(s, add_special_tokens=False).ids}
+    used |= vocabulary.letters(backend, sentences)
+    extra = [i for t in ("<s>", "<mask>") if (i := backend.token_to_id(t)) is not None]
+    kept = [*sorted(used - vocabulary.special_ids(backend)), *extra]
+    small = vocabulary.restrict(backend, kept)
+    if small is None:
+        return Tokenizer(backend, kept)
+    first = len(SPECIAL)
+    return Tokenizer(small, range(first, first + len(kept)), kept)
 
 
 def _specials(backend: tokenizers.Tokenizer) -> set[int]:
@@ -191,14 +256,21 @@ def _learn(size: int, sentences: Sequence[str]) -> tokenizers.Tokenizer:
 
 
 def _pretrained(name: str) -> tokenizers.Tokenizer:
+    try:
+        folder = hub.find(name, weights=False)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"tokenizer {error}") from None
+    backend = vocabulary.read(folder)
+    if backend is not None:
+        return backend
     import transformers
 
     try:
-        loaded = transformers.AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        raise FileNotFoundError(
-            f"tokenizer {name} is not at hand ({type(error).__name__}). Give tokenizer.name a"
-            " folder that holds its tokenizer.json, or fetch it into the Hugging Face cache."
+        loaded = transformers.AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+        found: tokenizers.Tokenizer = loaded.backend_tokenizer
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"tokenizer {name} cannot be read ({type(error).__name__}); put its tokenizer.json into"
+            f" {folder}"
         ) from None
-    backend: tokenizers.Tokenizer = loaded.backend_tokenizer
-    return backend
+    return found

@@ -148,3 +148,17 @@ class Decoder(nn.Module):
             x, seen = block(x, source, state.mask, before)
             past.append(seen)
         return self._logits(x)[:, 0], state._replace(past=past, steps=state.steps + 1)
+
+    def reorder(self, state: DecoderState, rows: Tensor) -> DecoderState:
+        """Let sequences go on from others' past.
+
+        Args:
+            state: From `step`.
+            rows: (B,) int64; sequence i takes the past of sequence `rows[i]`, which has the same
+                source.
+
+        Returns:
+            The state in the new order.
+        """
+        past = [KeyValue(kv.key[rows], kv.value[rows]) for kv in state.past]
+        return state._replace(past=past)

@@ -50,6 +50,20 @@ def pad_tokens(sentences: Sequence[Sequence[int]]) -> Tokens:
     return Tokens(ids, mask)
 
 
+def shift_right(tokens: Tokens, start: int) -> Tensor:
+    """Give a decoder the tokens before each one.
+
+    Args:
+        tokens: B sentences.
+        start: Token before the first one.
+
+    Returns:
+        (B, U) int64: the start, then all tokens but the last.
+    """
+    first = tokens.ids.new_full((len(tokens.ids), 1), start)
+    return torch.cat([first, tokens.ids[:, :-1]], dim=1)
+
+
 def unpack(packed: Tensor, mask: Tensor) -> Tensor:
     """Spread packed rows over padded sequences.
 

@@ -3,13 +3,10 @@
 Shape letters: B clips, K beams, W tokens in the vocabulary.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
-
-from c2rl.nn.decoder import Decoder, DecoderState
-from c2rl.nn.transformer import KeyValue
 
 
 class Hypothesis(NamedTuple):
@@ -21,14 +18,25 @@ class Hypothesis(NamedTuple):
     """Log probability divided by length ** penalty."""
 
 
-def _reorder(state: DecoderState, rows: Tensor) -> DecoderState:
-    past = [KeyValue(kv.key[rows], kv.value[rows]) for kv in state.past]
-    return state._replace(past=past)
+class StepDecoder(Protocol):
+    """What the search asks of a decoder; the state is the decoder's own affair."""
+
+    def begin(self, source: Tensor, mask: Tensor, /) -> Any:
+        """Prepare for (R, T, C) float sources, True in the (R, T) bool mask where real."""
+        ...
+
+    def step(self, tokens: Tensor, state: Any, /) -> tuple[Tensor, Any]:
+        """Take the newest token of each row, (R,) int64; score the next: (R, W) float logits."""
+        ...
+
+    def reorder(self, state: Any, rows: Tensor, /) -> Any:
+        """Let row i go on from what row `rows[i]` has said; both have the same source."""
+        ...
 
 
 @torch.no_grad()
 def beam_search(
-    decoder: Decoder,
+    decoder: StepDecoder,
     source: Tensor,
     mask: Tensor,
     *,
@@ -75,7 +83,7 @@ def beam_search(
         flat = (torch.arange(batch, device=device)[:, None] * beams + kept_rows).flatten()
         tokens = kept_words.flatten()
         history = torch.cat([history[flat], tokens[:, None]], dim=1)
-        state = _reorder(state, flat)
+        state = decoder.reorder(state, flat)
         if all(
             _settled(done[b], float(scores[b, 0]), beams, length, length_penalty, max_length)
             for b in range(batch)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from c2rl.language.tokenizer import START
 from c2rl.nn.decoder import Decoder
-from c2rl.nn.masks import Tokens
+from c2rl.nn.masks import Tokens, shift_right
 from c2rl.nn.sign_encoder import SignEncoder
 from c2rl.nn.transformer import Encoder
 from c2rl.pretrain.batches import FrameBatch
@@ -109,8 +109,5 @@ class Pretrainer(nn.Module):
         Returns:
             (B, U, vocabulary) float.
         """
-        before = torch.cat(
-            [tokens.ids.new_full((len(tokens.ids), 1), START), tokens.ids[:, :-1]], 1
-        )
-        scores: Tensor = self.text_decoder(before, features, mask)
+        scores: Tensor = self.text_decoder(shift_right(tokens, START), features, mask)
         return scores

@@ -19,14 +19,8 @@ from c2rl.retrieve import index, score
 from c2rl.retrieve.model import RetrieverNetwork
 from c2rl.store.features import FeatureSplit, FeatureStore, write_feature_store
 from c2rl.training import checkpoint, distributed, launch, optim, state
-from c2rl.training.batching import (
-    FEATURE_CLIPS,
-    FeatureBatch,
-    Whole,
-    by_length,
-    feature_batches,
-    pad_features,
-)
+from c2rl.training.batching import Whole, by_length
+from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches, pad_features
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
 

@@ -1,71 +1,24 @@
-"""Which clips share a batch, and how features and tokens become padded tensors.
+"""Which clips share a batch.
 
 A batch is what one optimiser step learns from. It is cut into micro-batches, and each process takes
 some of them. Neither the cut nor a micro-batch depends on the number of processes, so one process
 and eight do the same sums.
 
-Shape letters: B clips, T feature rows of the longest, C width, U tokens of the longest.
+Shape letters: N clips of a batch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from c2rl.nn.masks import Tokens, mask_of, pad_tokens
 from c2rl.training import distributed
 from c2rl.video.sample import generator
 
-FEATURE_CLIPS = 16
-"""Clips of a micro-batch of features: the paper's share of one process (Sec. IV-B c)."""
-
 Micro = TypeVar("Micro")
-
-
-class Clips(Protocol):
-    """A split of features, as a feature store gives it."""
-
-    @property
-    def ids(self) -> list[str]:
-        """Of the clips."""
-        ...
-
-    @property
-    def sentences(self) -> list[str]:
-        """Of the clips."""
-        ...
-
-    @property
-    def lengths(self) -> list[int]:
-        """Feature rows of each clip."""
-        ...
-
-    @property
-    def num_views(self) -> int:
-        """Samplings of each clip that are stored."""
-        ...
-
-    def view(self, clip: int, number: int, /) -> npt.NDArray[np.float16]:
-        """Give (T', C) float16 of one of them."""
-        ...
-
-
-class FeatureBatch(NamedTuple):
-    """Clips' features and sentences."""
-
-    ids: list[str]
-
-    features: Tensor
-    """(B, T, C) float32, 0 where padded."""
-    mask: Tensor
-    """(B, T) bool, True where real."""
-    tokens: Tokens
-    sentence_ids: Tensor
-    """(B,) int64; equal where the sentences are equal."""
 
 
 class Whole(NamedTuple):
@@ -121,6 +74,33 @@ def plan(num_clips: int, batch_size: int, *, seed: int, epoch: int) -> list[list
     order = generator(seed, epoch, "order").permutation(num_clips)
     parts = np.array_split(order, -(-num_clips // batch_size))
     return [part.tolist() for part in parts]
+
+
+def bucketed(
+    batches: list[list[int]], lengths: Sequence[int], bucket: int, *, seed: int, epoch: int
+) -> list[list[int]]:
+    """Exchange clips between the batches of a bucket, so that each has clips of like length.
+
+    Args:
+        batches: From `plan`.
+        lengths: Of each clip of the split.
+        bucket: Batches that exchange clips; 1: none do.
+        seed: Of the training.
+        epoch: From 0.
+
+    Returns:
+        As many batches of the same sizes, in random order.
+    """
+    if bucket == 1:
+        return batches
+    found = []
+    for first in range(0, len(batches), bucket):
+        own = batches[first : first + bucket]
+        by_length = sorted((i for batch in own for i in batch), key=lambda i: lengths[i])
+        ends = [*accumulate(map(len, own), initial=0)]
+        found += [by_length[a:b] for a, b in pairwise(ends)]
+    order = generator(seed, epoch, "buckets").permutation(len(found))
+    return [found[i] for i in order]
 
 
 def cut(batch: Sequence[int], lengths: Sequence[int], size: int) -> list[list[int]]:
@@ -196,67 +176,6 @@ def by_length(lengths: Sequence[int], batch_size: int) -> list[list[int]]:
     """
     order = sorted(range(len(lengths)), key=lambda i: (lengths[i], i))
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-
-
-def pad_features(clips: Sequence[npt.NDArray[np.float16]]) -> tuple[Tensor, Tensor]:
-    """Pad clips' features.
-
-    Args:
-        clips: B arrays (T', C) float16.
-
-    Returns:
-        (B, T, C) float32 and (B, T) bool mask.
-    """
-    mask = mask_of(torch.tensor([len(c) for c in clips]))
-    padded = torch.zeros(*mask.shape, clips[0].shape[1])
-    padded[mask] = torch.from_numpy(np.concatenate(clips).astype(np.float32))
-    return padded, mask
-
-
-def feature_batches(
-    clips: Clips,
-    tokens: Sequence[Sequence[int]],
-    *,
-    batch_size: int,
-    seed: int,
-) -> Callable[[int, int], Iterator[Step[FeatureBatch]]]:
-    """Bind the clips of a split to the batches of an epoch.
-
-    Where the store has several views of a clip, each epoch draws one, whatever the batch.
-
-    Args:
-        clips: (T', C) float16 each, by position; a split of a feature store.
-        tokens: Of the sentences.
-        batch_size: Clips a batch.
-        seed: Of the training.
-
-    Returns:
-        A function from the epoch and the first step wanted, both from 0, to this process's share of
-        the batches from there on.
-    """
-    ids, lengths, numbers = clips.ids, clips.lengths, sentence_ids(clips.sentences)
-    token_lengths = [len(t) for t in tokens]
-
-    def view(clip: int, epoch: int) -> npt.NDArray[np.float16]:
-        if clips.num_views == 1:
-            return clips.view(clip, 0)
-        drawn = generator(seed, epoch, ids[clip], "view").integers(clips.num_views)
-        return clips.view(clip, int(drawn))
-
-    def micro_batch(chosen: list[int], epoch: int) -> FeatureBatch:
-        return FeatureBatch(
-            [ids[i] for i in chosen],
-            *pad_features([view(i, epoch) for i in chosen]),
-            pad_tokens([tokens[i] for i in chosen]),
-            torch.tensor([numbers[i] for i in chosen]),
-        )
-
-    def batches(epoch: int, start: int) -> Iterator[Step[FeatureBatch]]:
-        for batch in plan(len(ids), batch_size, seed=seed, epoch=epoch)[start:]:
-            own, whole = share(cut(batch, lengths, FEATURE_CLIPS), lengths, token_lengths, numbers)
-            yield Step([distributed.to_device(micro_batch(c, epoch)) for c in own], whole)
-
-    return batches
 
 
 def sentence_ids(sentences: Sequence[str]) -> list[int]:

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from c2rl.language.backbones import SmallTransformer
+from c2rl.language import backbones
+from c2rl.language.backbones import Backbone
 from c2rl.nn.masks import Tokens
 from c2rl.nn.search import Hypothesis
 
@@ -15,17 +16,16 @@ from c2rl.nn.search import Hypothesis
 class TranslatorNetwork(nn.Module):
     """Features in, sentences out."""
 
-    def __init__(self, *, feature_width: int, vocabulary: int, **blocks: Any) -> None:
+    def __init__(self, backbone: Backbone, *, feature_width: int) -> None:
         """Build the network.
 
         Args:
+            backbone: From `backbones.build` or `backbones.restore`.
             feature_width: C; whatever the feature store has.
-            vocabulary: Number of tokens.
-            blocks: Sizes of `SmallTransformer`.
         """
         super().__init__()
-        self.backbone = SmallTransformer(vocabulary=vocabulary, **blocks)
-        self.projection = nn.Linear(feature_width, self.backbone.width)
+        self.backbone = backbone
+        self.projection = nn.Linear(feature_width, backbone.width)
 
     def forward(self, features: Tensor, mask: Tensor, tokens: Tokens) -> Tensor:
         """Predict every token from the signing and the tokens before it.
@@ -38,8 +38,7 @@ class TranslatorNetwork(nn.Module):
         Returns:
             (B, U, vocabulary) float logits.
         """
-        logits: Tensor = self.backbone(self.projection(features), mask, tokens)
-        return logits
+        return self.backbone(self.projection(features), mask, tokens)
 
     def generate(self, features: Tensor, mask: Tensor, **search: Any) -> list[list[Hypothesis]]:
         """Translate clips.
@@ -52,4 +51,4 @@ class TranslatorNetwork(nn.Module):
         Returns:
             For each clip its best hypotheses, best first.
         """
-        return self.backbone.generate(self.projection(features), mask, **search)
+        return backbones.generate(self.backbone, self.projection(features), mask, **search)

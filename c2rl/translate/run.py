@@ -1,5 +1,6 @@
 """Stage translate: feature store to translator, predictions and scores (Sec. III-C a)."""
 
+import sys
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,18 +14,19 @@ from c2rl.nn.search import Hypothesis
 from c2rl.objectives.language import language_loss
 from c2rl.store.features import FeatureSplit, FeatureStore
 from c2rl.training import checkpoint, distributed, launch, optim, state
-from c2rl.training.batching import (
-    FEATURE_CLIPS,
-    FeatureBatch,
-    Whole,
-    by_length,
-    feature_batches,
-    pad_features,
-)
+from c2rl.training.batching import Whole, by_length
+from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches, pad_features
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
-from c2rl.translate import score
+from c2rl.translate import checks, collapse, score
 from c2rl.translate.model import TranslatorNetwork
+
+_RESAMPLES = 1000
+"""Bootstrap samples of an interval, as sacrebleu's own command draws."""
+_OF_BACKBONE = (
+    *("width", "layers", "heads", "feedforward"),
+    *("dropout", "attention_dropout", "input_scale"),
+)
 
 
 def translate(
@@ -48,32 +50,41 @@ def _translate(
 ) -> None:
     store = FeatureStore(features)
     provenance.require_encoder(features, store.meta.made_from, encoder)
-    backbones.require(params.translate.backbone, "translate.backbone")
-    train, dev = store["train"], store["dev"]
-    tokenizer = language.build(**params.tokenizer.kwargs(), sentences=train.sentences)
-    profile = store.meta.made_from["profile"] or score.profile_of(train.rows[0].clip.language)
-    made_from = {"features": store.meta.fingerprint, "params": params.model_dump()}
+    train = store["train"]
+    language_code = train.rows[0].clip.language
+    profile = store.meta.made_from["profile"] or score.profile_of(language_code)
+    checks.require_sentences(store)
 
     torch.manual_seed(params.seed)
-    sizes = params.translate.kwargs("width", "layers", "heads", "feedforward", "dropout")
-    config = {"feature_width": train.width, "vocabulary": tokenizer.size, **sizes}
-    model = TranslatorNetwork(**config).to(distributed.device())
+    built = backbones.build(
+        params.translate.backbone,
+        params.translate.weights,
+        sentences=train.sentences,
+        language_code=language_code,
+        tokenizer=params.tokenizer.kwargs(),
+        **params.translate.kwargs(*_OF_BACKBONE),
+    )
+    tokenizer = built.tokenizer
+    made_from: dict[str, Any] = {"features": store.meta.fingerprint, "weights": built.weights}
+    made_from["params"] = params.model_dump()
+    model = TranslatorNetwork(built.backbone, feature_width=train.width).to(distributed.device())
+    search = _search(params, tokenizer, train.sentences)
+    checks.require_room(store, built.backbone, tokenizer, search["max_length"])
     code = resumable.hash_code("language", "nn", "objectives", "training", "translate")
     scratch = resumable.folder(made_from | {"code": code})
-    fitted = _fit(params, model, train, dev, tokenizer, profile, scratch)
+    fitted = _fit(params, model, store, tokenizer, profile, search, scratch)
     if not distributed.is_first():
         return
 
     checkpoint.fill(model, fitted.best)
     model.eval()
-    search = params.translate.kwargs("beams", "length_penalty", "max_length")
     held_out = [name for name in ("dev", "test") if name in store.splits]
-    found = {name: _generate(model, store[name], tokenizer, search) for name in held_out}
-    made_by = {key: store.meta.made_from.get(key) for key in ("encoder", "extract")}
-    config |= made_by | {"search": search, "profile": profile}
+    found = {name: _generate(model, store[name], search) for name in held_out}
+    config = {"feature_width": train.width, "backbone": built.config, "search": search}
+    config |= {key: store.meta.made_from.get(key) for key in ("encoder", "extract")}
     with provenance.artefact(translator, "translator", made_from=made_from, counts={}) as folder:
         checkpoint.save_weights(folder / "model.safetensors", fitted.best)
-        provenance.write_json(folder / "config.json", config)
+        provenance.write_json(folder / "config.json", config | {"profile": profile})
         provenance.write_atomic(folder / "tokenizer.json", tokenizer.dumps())
         provenance.write_lines(folder / "history.jsonl", fitted.history)
         for name in held_out:
@@ -86,16 +97,25 @@ def _translate(
     state.finish(scratch, "translator")
 
 
+def _search(
+    params: TranslateParams, tokenizer: language.Tokenizer, sentences: list[str]
+) -> dict[str, Any]:
+    """Give what `backbones.generate` searches with."""
+    longest = max(len(tokenizer.encode(sentence)) for sentence in sentences)
+    found = params.translate.kwargs("beams", "length_penalty", "max_length")
+    return found | {"max_length": params.translate.max_length or longest + longest // 2}
+
+
 def _fit(
     params: TranslateParams,
     model: TranslatorNetwork,
-    train: FeatureSplit,
-    dev: FeatureSplit,
+    store: FeatureStore,
     tokenizer: language.Tokenizer,
     profile: str,
+    search: dict[str, Any],
     folder: Path,
 ) -> Fitted:
-    options = params.translate
+    options, train, dev = params.translate, store["train"], store["dev"]
     groups = optim.parameter_groups(
         model,
         lr=options.lr,
@@ -104,8 +124,7 @@ def _fit(
     )
 
     def evaluate() -> dict[str, float]:
-        greedy = {"beams": 1, "length_penalty": 1.0, "max_length": options.max_length}
-        found = _generate(model, dev, tokenizer, greedy)
+        found = _generate(model, dev, search | {"beams": 1, "length_penalty": 1.0})
         ours = [tokenizer.decode(found[id_][0].tokens) for id_ in dev.ids]
         return {"bleu4": score.bleu(ours, dev.sentences, profile)}
 
@@ -113,6 +132,7 @@ def _fit(
         train,
         [tokenizer.encode(s) for s in train.sentences],
         batch_size=options.batch_size,
+        bucket=options.bucket,
         seed=params.seed,
     )
     task = Task(
@@ -154,10 +174,7 @@ def _losses(
 
 
 def _generate(
-    model: TranslatorNetwork,
-    split: FeatureSplit,
-    tokenizer: language.Tokenizer,
-    search: dict[str, Any],
+    model: TranslatorNetwork, split: FeatureSplit, search: dict[str, Any]
 ) -> dict[str, list[Hypothesis]]:
     """Translate a split in batches of like length."""
     found: dict[str, list[Hypothesis]] = {}
@@ -203,15 +220,19 @@ def _scores(
     """Score a split, and what it would score without looking at the video."""
     ours = {id_: tokenizer.decode(own[0].tokens) for id_, own in found.items()}
     references = dict(zip(split.ids, split.sentences, strict=True))
-    said = list(ours.values())
-    alike = [
-        n for n in score.PROFILES if n != profile and score.fits(n, split.rows[0].clip.language)
-    ]
+    said, code = list(ours.values()), split.rows[0].clip.language
+    watched = collapse.watch(said, split.sentences, train.sentences)
+    for warning in watched.warnings:
+        print(f"{split.name}: {warning}", file=sys.stderr, flush=True)
+    alike = [name for name in score.PROFILES if name != profile and score.fits(name, code)]
+    unknown = tokenizer.unknown(split.sentences)
     return {
-        **score.score(ours, references, profile),
+        **score.score(ours, references, profile, resamples=_RESAMPLES),
         # Each clip's features replaced by those of the next clip: what is left is language alone.
         "bleu4_shuffled": round(score.bleu(said[1:] + said[:1], split.sentences, profile), 2),
         "bleu4_constant": round(score.best_constant(train.sentences, split.sentences, profile), 2),
-        "covered": tokenizer.unknown(split.sentences)["covered"],
+        **watched.numbers(),
+        "covered": unknown["covered"],
+        "unknown_pieces": " ".join(unknown["unknown_pieces"]),
         "profiles": {name: score.score(ours, references, name) for name in alike},
     }

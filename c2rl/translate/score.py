@@ -1,85 +1,42 @@
 """Translation scores by named profile, each with its signature; the only door to sacrebleu.
 
-The same output scores 13 to 17 BLEU-4 under different habits of the field, so a number without its
-profile says little. References are the data set's strings, never decoded tokens.
+References are the data set's strings, never decoded tokens.
 
 Source: `Tables II-V` name BLEU and ROUGE without their settings; register row 32.
 """
 
+import contextlib
 import hashlib
 import math
-import unicodedata
+import os
+import string
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import sacrebleu
-from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.bleu import BLEU, BLEUScore
 from sacrebleu.metrics.chrf import CHRF
 
+from c2rl.translate.profiles import (
+    PROFILES,
+    Profile,
+    fits,
+    profile,
+    profile_of,
+    require_fit,
+    treat,
+    treatment,
+)
+from c2rl.translate.rouge import rouge_l, rouge_l_pypi, rouge_l_tf
 
-class Profile(NamedTuple):
-    """How text is brought in order before it is compared."""
+__all__ = ["PROFILES", "Profile", "fits", "profile_of", "rouge_l"]
 
-    tokenize: str
-    """sacrebleu tokenizer; `none` counts whitespace-separated words."""
-    lower: bool
-    nfkc: bool
-    """Full-width punctuation becomes half-width, on both sides."""
-    characters: bool
-    """Every character is a word; spaces are dropped."""
-    smooth: str
-    """sacrebleu smoothing: `exp`, or `floor` with value 0, which is none."""
-
-
-PROFILES = {
-    "phoenix.gfslt": Profile("none", True, False, False, "floor"),
-    "csl.char": Profile("none", False, True, True, "floor"),
-    "en.sacre13a": Profile("13a", False, False, False, "exp"),
-}
-"""Named after those who report so; see `profile_of` for the defaults."""
-
-
-def profile_of(language: str) -> str:
-    """Choose the profile that the language's benchmarks are reported in.
-
-    Args:
-        language: ISO 639-1 code.
-
-    Returns:
-        A key of `PROFILES`.
-    """
-    return {"de": "phoenix.gfslt", "zh": "csl.char", "ja": "csl.char"}.get(language, "en.sacre13a")
-
-
-def fits(name: str, language: str) -> bool:
-    """Tell whether a profile makes sense for a language: words where there are spaces.
-
-    Args:
-        name: Profile.
-        language: ISO 639-1 code.
-
-    Returns:
-        False for a word profile on a language without spaces.
-    """
-    return PROFILES[name].characters == (language in ("zh", "ja"))
-
-
-def _text(sentence: str, profile: Profile) -> str:
-    sentence = unicodedata.normalize("NFKC", sentence) if profile.nfkc else sentence
-    sentence = sentence.lower() if profile.lower else sentence
-    return " ".join(sentence.replace(" ", "")) if profile.characters else sentence
-
-
-def _bleu(profile: Profile, order: int) -> BLEU:
-    floor = 0.0 if profile.smooth == "floor" else None
-    return BLEU(
-        tokenize=profile.tokenize,
-        smooth_method=profile.smooth,
-        smooth_value=floor,
-        max_ngram_order=order,
-        force=True,
-    )
+SEED = 12345
+"""sacrebleu's own."""
+TARRES = (290, "a6a98d95")
+"""Size and hash of the word list published with `en.tarres`."""
+_FORMULAS = {"coco": "coco-b1.2", "tf": "tf-seq2seq-bP/R", "pypi": "rouge-1.0.1"}
+_PUNCTUATION = str.maketrans("", "", string.punctuation.replace("'", ""))
 
 
 def bleu(hypotheses: Sequence[str], references: Sequence[str], name: str, order: int = 4) -> float:
@@ -93,42 +50,22 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], name: str, order:
 
     Returns:
         0 to 100.
+
+    Raises:
+        ValueError: If the profile cannot count the references' words.
     """
-    profile = PROFILES[name]
-    ours, theirs = ([_text(s, profile) for s in side] for side in (hypotheses, references))
-    if not any(ours):
-        return 0.0  # nothing was said: sacrebleu would divide by zero
-    return float(_bleu(profile, order).corpus_score(ours, [theirs]).score)
-
-
-def rouge_l(hypothesis: Sequence[str], reference: Sequence[str], beta: float = 1.2) -> float:
-    """Score one sentence by its longest common subsequence.
-
-    Args:
-        hypothesis: Words.
-        reference: Words.
-        beta: Weight of recall; 1.2 as in the coco caption scorer.
-
-    Returns:
-        F-measure, 0 to 100.
-
-    Example:
-        >>> round(rouge_l("a b c d".split(), "a c d e".split()), 1)
-        75.0
-    """
-    row = [0] * (len(reference) + 1)
-    for word in hypothesis:
-        diagonal = 0
-        for j, other in enumerate(reference, 1):
-            diagonal, row[j] = row[j], diagonal + 1 if word == other else max(row[j], row[j - 1])
-    if not row[-1]:
-        return 0.0
-    precision, recall = row[-1] / len(hypothesis), row[-1] / len(reference)
-    return 100 * (1 + beta**2) * precision * recall / (recall + beta**2 * precision)
+    require_fit(name, references)
+    ours, theirs = _sides(hypotheses, references, name)
+    return _cumulative(metric(name).corpus_score(ours, [theirs]), order)
 
 
 def score(
-    hypotheses: dict[str, str], references: dict[str, str], name: str
+    hypotheses: Mapping[str, str],
+    references: Mapping[str, str],
+    name: str,
+    *,
+    resamples: int = 0,
+    frequent: Collection[str] | None = None,
 ) -> dict[str, float | int | str]:
     """Score a split under one profile.
 
@@ -136,50 +73,64 @@ def score(
         hypotheses: Clip id to sentence.
         references: Clip id to the data set's sentence.
         name: Profile.
+        resamples: Bootstrap samples for the interval of BLEU-4; 0 for none.
+        frequent: Words that do not count for reduced BLEU, where the profile has it.
 
     Returns:
-        bleu1 to bleu4, rouge_l, chrf (0 to 100), n, ids_sha256 and signature.
+        bleu1 to bleu4, rouge_l, chrf, chrf_pp (0 to 100), n, ids_sha256 and signature; with
+        resamples bleu4_mean and bleu4_ci, half the 95 % interval around it; with frequent words
+        rbleu.
 
     Raises:
-        ValueError: If the ids differ: a score of a part is no score.
+        ValueError: If the ids differ, as a score of a part is no score; if a reference is empty; if
+            the profile cannot count the references' words.
     """
-    if hypotheses.keys() != references.keys():
-        odd = sorted(hypotheses.keys() ^ references.keys())
-        raise ValueError(
-            f"hypotheses and references are not of the same clips: {len(odd)} differ ({odd[0]})"
-        )
-    profile = PROFILES[name]
+    require_same(hypotheses, references)
     ids = sorted(references)
-    ours, theirs = ([side[i] for i in ids] for side in (hypotheses, references))
-    plain = [[_text(s, profile) for s in side] for side in (ours, theirs)]
-    rouge = [rouge_l(h.split(), r.split()) for h, r in zip(*plain, strict=True)]
-    # chrF compares characters already: it takes the text before it is split into characters.
-    chrf = CHRF().corpus_score(ours, [theirs])
-    return {
-        **{f"bleu{n}": round(bleu(ours, theirs, name, n), 2) for n in range(1, 5)},
-        "rouge_l": round(sum(rouge) / len(rouge), 2),
-        "chrf": round(float(chrf.score), 2),
+    require_fit(name, references.values())
+    ours, theirs = _sides([hypotheses[i] for i in ids], [references[i] for i in ids], name)
+    with seeded():
+        found = metric(name).corpus_score(ours, [theirs], n_bootstrap=max(1, resamples))
+    own: dict[str, float | int | str] = {
+        **{f"bleu{n}": round(_cumulative(found, n), 2) for n in range(1, 5)},
+        "rouge_l": round(sum(map(_rouge(name), ours, theirs)) / len(ids), 2),
+        # Both ignore spaces, so characters apart change chrF2 by nothing and are chrF++'s words.
+        "chrf": round(float(CHRF().corpus_score(ours, [theirs]).score), 2),
+        "chrf_pp": round(float(CHRF(word_order=2).corpus_score(ours, [theirs]).score), 2),
         "n": len(ids),
-        "ids_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16],
-        "signature": signature(name),
+        "ids_sha256": _sha256("\n".join(ids))[:16],
+        "signature": signature(name, resamples=resamples, frequent=frequent),
     }
+    if resamples > 1:
+        own |= {"bleu4_mean": round(float(found._mean), 2), "bleu4_ci": round(float(found._ci), 2)}
+    if frequent is not None and profile(name).reduced:
+        own["rbleu"] = round(_reduced(ours, theirs, name, frequent), 2)
+    return own
 
 
-def signature(name: str) -> str:
-    """Say how a profile's numbers are made.
+def signature(name: str, *, resamples: int = 0, frequent: Collection[str] | None = None) -> str:
+    """Say how a profile's numbers are made: every choice that can change one.
 
     Args:
         name: Profile.
+        resamples: Bootstrap samples, where there is an interval.
+        frequent: Words that do not count for reduced BLEU, where they are given.
 
     Returns:
-        One line: profile, text treatment, sacrebleu's version.
+        One line: profile, text treatment, formulas, sacrebleu's version.
     """
-    p = PROFILES[name]
-    return (
-        f"{name}|case:{'lc' if p.lower else 'mixed'}|nfkc:{'yes' if p.nfkc else 'no'}"
-        f"|tok:{'char' if p.characters else p.tokenize}|smooth:{p.smooth}"
-        f"|rouge:coco-beta1.2|chrf:2|sacrebleu:{sacrebleu.__version__}"
+    own = profile(name)
+    told = (
+        f"{name}|{treatment(name)}|bleu:cumulative|smooth:{own.smooth}"
+        f"{'0' * (own.smooth == 'floor')}|rouge:{_FORMULAS[own.rouge]}|chrf:2|chrf_pp:word2"
     )
+    if own.reduced and frequent is None:
+        told += "|rbleu:no word list given"
+    elif own.reduced and frequent is not None:
+        told += "|rbleu:{},{} words removed,sha256:{}".format(*_list_of(frequent))
+    if resamples > 1:
+        told += f"|bs:{resamples}|seed:{SEED}"
+    return f"{told}|sacrebleu:{sacrebleu.__version__}"
 
 
 def sentence_score(hypothesis: str, reference: str, name: str) -> float:
@@ -191,10 +142,10 @@ def sentence_score(hypothesis: str, reference: str, name: str) -> float:
         name: Profile.
 
     Returns:
-        ROUGE-L, 0 to 100.
+        The profile's ROUGE-L, 0 to 100.
     """
-    ours, theirs = (_text(s, PROFILES[name]).split() for s in (hypothesis, reference))
-    return round(rouge_l(ours, theirs), 2)
+    (ours,), (theirs,) = _sides([hypothesis], [reference], name)
+    return round(_rouge(name)(ours, theirs), 2)
 
 
 def best_constant(training: Sequence[str], references: Sequence[str], name: str) -> float:
@@ -209,12 +160,128 @@ def best_constant(training: Sequence[str], references: Sequence[str], name: str)
         Highest BLEU-4 of any of the 400 training sentences that share most words with the
         references.
     """
-    profile = PROFILES[name]
-    words = Counter(w for r in references for w in _text(r, profile).split())
+    require_fit(name, references)
+    known = {s: treat(s, name, is_reference=False) for s in sorted(set(training))}
+    theirs = [treat(r, name, is_reference=True) for r in references]
+    words = Counter(w for r in theirs for w in r.split())
 
     def overlap(sentence: str) -> float:
-        own = _text(sentence, profile).split()
+        own = known[sentence].split()
         return float(sum(math.log1p(words[w]) for w in own) / max(1, len(own)) ** 0.5)
 
-    likely = sorted(sorted(set(training)), key=overlap, reverse=True)[:400]
-    return max(bleu([sentence] * len(references), references, name) for sentence in likely)
+    counted = metric(name, theirs)  # reads the references once for all candidates
+    likely = sorted(known, key=overlap, reverse=True)[:400]
+    return max(float(counted.corpus_score([known[s]] * len(theirs), None).score) for s in likely)
+
+
+def _sides(ours: Sequence[str], theirs: Sequence[str], name: str) -> tuple[list[str], list[str]]:
+    return (
+        [treat(s, name, is_reference=False) for s in ours],
+        [treat(s, name, is_reference=True) for s in theirs],
+    )
+
+
+def metric(name: str, references: Sequence[str] | None = None) -> BLEU:
+    """Build what counts a profile's n-grams.
+
+    Args:
+        name: Profile.
+        references: Treated; read once for many systems. None to give them with each.
+
+    Returns:
+        sacrebleu's metric, for treated text.
+    """
+    own = profile(name)
+    return BLEU(
+        tokenize=own.tokenize,
+        smooth_method=own.smooth,
+        smooth_value=0.0 if own.smooth == "floor" else None,
+        force=True,
+        references=None if references is None else [references],
+    )
+
+
+def _cumulative(found: BLEUScore, order: int) -> float:
+    """Give BLEU-n of what was counted to 4: BP exp(mean of ln p_k), k to n.
+
+    It is what sacrebleu gives with `max_ngram_order`, and the list of `raw_corpus_bleu`.
+    """
+    precisions = found.precisions[:order]
+    if min(precisions) <= 0:
+        return 0.0
+    return float(found.bp * math.exp(sum(map(math.log, precisions)) / order))
+
+
+def _rouge(name: str) -> Callable[[str, str], float]:
+    kind = profile(name).rouge
+    if kind == "pypi":
+        return rouge_l_pypi
+    formula = rouge_l if kind == "coco" else rouge_l_tf
+    return lambda ours, theirs: formula(ours.split(), theirs.split())
+
+
+def _reduced(ours: list[str], theirs: list[str], name: str, frequent: Collection[str]) -> float:
+    """Give BLEU of what is left without punctuation and frequent words, where anything is left."""
+
+    def left(sentence: str) -> str:
+        words = sentence.translate(_PUNCTUATION).split()
+        return " ".join(word for word in words if word not in frequent)
+
+    pairs = [(left(h), left(r)) for h, r in zip(ours, theirs, strict=True)]
+    pairs = [(h, r) for h, r in pairs if r]
+    if not pairs:
+        return 0.0
+    said, meant = zip(*pairs, strict=True)
+    return float(metric(name).corpus_score(said, [meant]).score)
+
+
+def _list_of(frequent: Collection[str]) -> tuple[str, int, str]:
+    known = (len(frequent), _sha256("\n".join(sorted(frequent)))[:8])
+    return ("published list" if known == TARRES else "own list", *known)
+
+
+def require_same(hypotheses: Mapping[str, str], references: Mapping[str, str]) -> None:
+    """Refuse to score a part, nothing, or against nothing.
+
+    Args:
+        hypotheses: Clip id to sentence.
+        references: Clip id to the data set's sentence.
+
+    Raises:
+        ValueError: If the ids differ, there are none, or a reference is empty.
+    """
+    if hypotheses.keys() != references.keys():
+        odd = sorted(hypotheses.keys() ^ references.keys())
+        raise ValueError(
+            f"hypotheses and references are not of the same clips: {len(odd)} differ ({odd[0]})"
+        )
+    if not references:
+        raise ValueError("there are no clips to score; expected one or more")
+    empty = sorted(id_ for id_, sentence in references.items() if not sentence.strip())
+    if empty:
+        raise ValueError(
+            f"{len(empty)} of {len(references)} references are empty ({empty[0]}): no hypothesis"
+            " can be right. Leave such clips out of the split."
+        )
+
+
+@contextlib.contextmanager
+def seeded() -> Iterator[None]:
+    """Give sacrebleu its seed: it reads the environment, where somebody may have set another.
+
+    Yields:
+        Nothing; inside, the same resamples are drawn for the same number of clips.
+    """
+    before = os.environ.get("SACREBLEU_SEED")
+    os.environ["SACREBLEU_SEED"] = str(SEED)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SACREBLEU_SEED"]
+        else:
+            os.environ["SACREBLEU_SEED"] = before
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -155,12 +155,19 @@ def race(bench: Bench, rows: Mapping[str, Callable[[], object]], frames: int) ->
     return lines
 
 
-def tell(title: str, lines: list[Line], goal: float | None, inapplicable: str) -> dict[str, Any]:
+def tell(
+    title: str,
+    lines: list[Line],
+    goal: float | None,
+    inapplicable: str,
+    *,
+    unit: str = "real frames",
+) -> dict[str, Any]:
     """Print a table; the row before `again`, which is last, is held against the goal."""
     first, ours, again = lines[0], lines[-2], lines[-1]
     ratio, noise = ours.over(first), again.over(first)
     print(f"\n{title}")
-    print("    real frames a second    best     median     ratio")
+    print(f"    {f'{unit} a second':24}best     median     ratio")
     for line in lines:
         print(f"{line} {line.over(first):9.2f}  {line.more}".rstrip())
     if goal is None:

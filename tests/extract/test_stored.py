@@ -25,7 +25,7 @@ from c2rl.extract.windows import Windows
 from c2rl.store.features import FeatureStore
 from c2rl.store.frames import FrameStore
 from c2rl.training import checkpoint
-from c2rl.training.batching import feature_batches
+from c2rl.training.features import feature_batches
 from c2rl.video import transform
 from c2rl.video.pool import Outcome
 from c2rl.video.source import Span

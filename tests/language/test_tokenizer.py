@@ -1,5 +1,7 @@
 """Tokens and back, trimmed to the training sentences; nothing of dev or test is looked at."""
 
+import json
+
 import pytest
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
@@ -38,6 +40,32 @@ def test_unknown_characters_are_counted() -> None:
     assert UNKNOWN in tokenizer.encode("xyz")
     assert tokenizer.unknown(GERMAN)["covered"] == 100.0
     assert tokenizer.unknown(["xyz"])["unknown"] > 0
+
+
+def test_what_is_unknown_is_listed_most_frequent_first() -> None:
+    tokenizer = language.build("corpus", 200, GERMAN)
+    told = tokenizer.unknown(["y die x", "x frau", "ß"])
+    assert told["unknown"] == 8  # no training word begins with a letter that is alone
+    assert told["unknown_pieces"] == ["▁", "x", "y", "ß"]
+    assert tokenizer.unknown([])["covered"] == 100.0
+
+
+def test_saved_tokenizers_hold_what_they_always_held() -> None:
+    corpus = language.build("corpus", 200, GERMAN)
+    assert list(json.loads(corpus.dumps())) == ["backend", "kept"]
+    assert corpus.original == json.loads(corpus.dumps())["kept"]
+
+
+def test_a_tokenizer_that_was_cut_remembers_where_its_pieces_were(monkeypatch) -> None:
+    backend = sentencepiece_like()
+    tokenizer = language.cut(backend, ["die tür"])
+    again = language.loads(tokenizer.dumps())
+    names = ["▁", "d", "e", "i", "r", "t", "ü", "▁die"]
+    assert sorted(backend.id_to_token(i) for i in again.original) == sorted(names)
+    assert again.original == sorted(again.original)
+    assert again.dumps() == tokenizer.dumps()
+    for sentence in ("die tür", "tue es", "女 tür"):
+        assert again.encode(sentence) == tokenizer.encode(sentence)
 
 
 def test_a_pretrained_tokenizer_is_cut_to_the_training_pieces(tmp_path, monkeypatch) -> None:

@@ -48,6 +48,8 @@ DOORS = {
     "numcodecs": {"c2rl/store/ragged.py"},
     "transformers": {"c2rl/language/"},
     "tokenizers": {"c2rl/language/"},
+    "sentencepiece": {"c2rl/language/"},
+    "huggingface_hub": {"c2rl/language/"},
     "sacrebleu": {"c2rl/translate/score.py", "c2rl/translate/significance.py"},
     "bleurt": {"c2rl/translate/bleurt.py"},
     "faiss": {"c2rl/retrieve/index.py"},

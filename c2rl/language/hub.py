@@ -111,4 +111,5 @@ def _try(call: Callable[[], Path]) -> Path | str:
     try:
         return call()
     except Exception as error:  # of the hub, of its HTTP client and of sockets
-        return f"a download failed ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+        said = (str(error).strip().splitlines() or ["no reason given"])[0]  # the rest is advice
+        return f"a download failed ({type(error).__name__}: {said[:120]})"

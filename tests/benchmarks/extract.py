@@ -120,9 +120,9 @@ def draw_all(folder: Path, height: int = 720, copies: int = COPIES) -> Path:
     """Encode eight wide-screen films, each to lie there in so many copies."""
     folder.mkdir()
     for number, length in enumerate(LENGTHS):
-        film = draw(folder / f"film{number}.mp4", length, height, 16 * height // 9)
+        film = draw(folder / f"film{number:02}.mp4", length, height, 16 * height // 9)
         for copy in range(1, copies):
-            shutil.copy(film, film.with_stem(f"film{copy * len(LENGTHS) + number}"))
+            shutil.copy(film, film.with_stem(f"film{copy * len(LENGTHS) + number:02}"))
     return folder
 
 

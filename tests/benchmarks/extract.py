@@ -55,10 +55,8 @@ from typing import Any, NamedTuple
 import av
 import cv2
 import numpy as np
-import pretrain  # beside this script
 import torch
 import torchvision
-from pretrain import BLOCKS, Bench, Line, race
 from torch import nn
 
 from c2rl import provenance
@@ -81,6 +79,9 @@ from c2rl.video import crop, transform
 from c2rl.video.decode import timeout_s
 from c2rl.video.pool import Pool
 from c2rl.video.signer import Cropping
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from racing import BLOCKS, Bench, Line, bf16_flags, frames_of, images, machine, race, tell
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 films = importlib.import_module("films")  # of the tests
@@ -159,7 +160,7 @@ def encoder(folder: Path, channels: int) -> Trained:
 
 def frame_store(folder: Path) -> Path:
     """Write the frame store of clips as long as the films."""
-    files = [crop.pack(image, codec="jpeg", quality=95) for image in pretrain.images(16, 256)]
+    files = [crop.pack(image, codec="jpeg", quality=95) for image in images(16, 256)]
     rows, clips = [], []
     for number, length in enumerate(LENGTHS * COPIES):
         shown = [files[(number + n) % len(files)] for n in range(length)]
@@ -225,7 +226,7 @@ def judge(what: str, found: float, goal: float, again: float, *, most: bool = Fa
 def kernel(bench: Bench, _: Path) -> list[Told]:
     """Measure ResNet-18 in eval mode."""
     torch.manual_seed(0)
-    frames = pretrain.frames_of(bench, bench.batch)
+    frames = frames_of(bench, bench.batch)
     ready = transform.normalise(frames).contiguous()
     peers = torchvision.models.resnet18(weights=None)
     peers.fc = nn.Identity()
@@ -247,7 +248,7 @@ def kernel(bench: Bench, _: Path) -> list[Told]:
         runs["again"] = runs["peers"]
         lines = race(bench, runs, bench.batch)
     no_goal = "" if bench.has_bf16 else "no bfloat16 instructions here"
-    return [pretrain.tell("ResNet-18 in extraction", lines, KERNEL_GOAL, no_goal)]
+    return [tell("ResNet-18 in extraction", lines, KERNEL_GOAL, no_goal)]
 
 
 def overlap_films(bench: Bench, folder: Path) -> list[Told]:
@@ -534,9 +535,9 @@ def main() -> None:
     os.environ |= {"C2RL_DEVICE": "cpu", "C2RL_WORKERS": "1", "C2RL_RANK": "0", "C2RL_RANKS": "1"}
     if options.threads:
         torch.set_num_threads(options.threads)
-    has_bf16, is_alone = bool(pretrain.bf16_flags()), options.threads == 1
+    has_bf16, is_alone = bool(bf16_flags()), options.threads == 1
     bench = Bench(torch.device("cpu"), options.rounds, 32, has_bf16, clock=time.perf_counter)
-    told, load = pretrain.machine(bench), [os.getloadavg()[0]]
+    told, load = machine(bench), [os.getloadavg()[0]]
     print(", ".join(f"{name} {version}" for name, version in told.items()))
     print(f"load average {load[0]:.1f} before; {bench.rounds} rounds")
     if load[0] > 1.5:

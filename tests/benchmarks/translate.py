@@ -3,7 +3,7 @@
     c2rl bench translate [--rounds 5] [--device cuda] [--backbone mbart] [--json figures.json]
 
 One process, about three minutes on two idle cores. Rounds, ratios and `again` (the first row's code
-once more) are those of `tests/benchmarks/pretrain.py`, which tells about them.
+once more) are those of `tests/benchmarks/pretrain.py`, which tells of them.
 
 Table 1, training on cached features of clips that are as long as PHOENIX14T's training clips at
 keep 0.25 (their ventiles), 16 clips a step, forward, backward and Adam:
@@ -22,15 +22,14 @@ import argparse
 import itertools
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pretrain  # beside this script
 import torch
-from pretrain import Bench, race, tell
 from torch import Tensor, nn
 
 from c2rl.language import backbones
@@ -43,6 +42,9 @@ from c2rl.store.loaded import Loaded
 from c2rl.training.batching import Step
 from c2rl.training.features import FeatureBatch, feature_batches
 from c2rl.translate.model import TranslatorNetwork
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from racing import Bench, bf16_flags, machine, race, tell
 
 GOAL = 1.6
 VENTILES = (16, 43, 55, 66, 75, 83, 90, 96, 101, 106, 112, 117, 123, 129, 136, 144, 154, 167, 182)
@@ -246,10 +248,10 @@ def main() -> None:
     options = arguments()
     if options.device == "cpu":
         os.environ["C2RL_DEVICE"] = "cpu"
-    has_bf16 = options.device == "cuda" or bool(pretrain.bf16_flags())
+    has_bf16 = options.device == "cuda" or bool(bf16_flags())
     device = torch.device(options.device)
     bench = Bench(device, options.rounds, 16, has_bf16, clock=time.perf_counter)
-    told, load = pretrain.machine(bench), [os.getloadavg()[0]]
+    told, load = machine(bench), [os.getloadavg()[0]]
     print(", ".join(f"{name} {version}" for name, version in told.items()))
     print(f"load average {load[0]:.1f} before; wall-clock time, best of {bench.rounds} rounds")
     with torch.inference_mode():

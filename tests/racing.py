@@ -1,5 +1,6 @@
 """Rows that are timed side by side, round by round, and what they are timed on."""
 
+import json
 import os
 import platform
 import statistics
@@ -149,6 +150,22 @@ def frames_of(bench: Bench, count: int) -> Tensor:
     distinct = np.stack(list(images(min(count, 16), SIDE)))
     repeated = torch.from_numpy(distinct)[torch.arange(count) % len(distinct)]
     return repeated.permute(0, 3, 1, 2).to(bench.device)
+
+
+def opening(bench: Bench) -> tuple[dict[str, Any], float]:
+    """Print what it runs on; give that, and the load of the machine before the first round."""
+    told, load = machine(bench), os.getloadavg()[0]
+    print(", ".join(f"{name} {version}" for name, version in told.items()))
+    return told, load
+
+
+def closing(file: Path | None, *, load: float, **report: Any) -> None:
+    """Print the load after the last round; write all figures to a file, where one is wanted."""
+    after = os.getloadavg()[0]
+    print(f"\nload average {after:.1f} after, these runs included")
+    if file:
+        text = json.dumps({**report, "load": [load, after]}, indent=2)
+        file.write_text(text + "\n", encoding="utf-8")
 
 
 def machine(bench: Bench) -> dict[str, Any]:

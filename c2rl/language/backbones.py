@@ -66,23 +66,13 @@ class SmallTransformer(nn.Module):
         )
 
     def forward(self, features: Tensor, mask: Tensor, tokens: Tokens) -> Tensor:
-        """Predict every token from the features and the tokens before it.
-
-        Args:
-            features: (B, T, C) float.
-            mask: (B, T) bool, True where real.
-            tokens: The sentences.
-
-        Returns:
-            (B, U, W) float logits.
-        """
-        logits: Tensor = self.decoder(
-            shift_right(tokens, START), self.encoder(features, mask), mask
-        )
+        """Predict every token; see `Backbone`."""
+        before = shift_right(tokens, START)
+        logits: Tensor = self.decoder(before, self.encoder(features, mask), mask)
         return logits
 
     def encode(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Give the encoder's (B, T, C) float output for features and their (B, T) mask."""
+        """Encode features; see `Backbone`."""
         encoded: Tensor = self.encoder(features, mask)
         return encoded
 
@@ -113,11 +103,20 @@ class Backbone(StepDecoder, Protocol):
         ...
 
     def __call__(self, features: Tensor, mask: Tensor, tokens: Tokens, /) -> Tensor:
-        """Predict every token from the (B, T, C) features and those before it: (B, U, W) float."""
+        """Predict every token from the features and the tokens before it.
+
+        Args:
+            features: (B, T, C) float.
+            mask: (B, T) bool, True where real.
+            tokens: The sentences.
+
+        Returns:
+            (B, U, W) float logits.
+        """
         ...
 
     def encode(self, features: Tensor, mask: Tensor, /) -> Tensor:
-        """Give the encoder's (B, T, C) float output."""
+        """Give the encoder's (B, T, C) float output for features and their (B, T) mask."""
         ...
 
 
@@ -188,6 +187,7 @@ def build(
     from c2rl.language import pretrained, seq2seq, trim  # two seconds to import
 
     dropout = {"dropout": sizes["dropout"], "attention_dropout": attention_dropout}
+    read: str | None = None
     if weights == "none":
         own = language.build(**tokenizer, sentences=sentences)
         model = pretrained.fresh(name, vocabulary=own.size, **sizes | dropout)
@@ -196,10 +196,10 @@ def build(
         own = language.cut(backend, sentences)
         trim.trim(model, trim.old_ids(own, backend, model, language_code))
         pretrained.set_dropout(model, **dropout)
+        read = _hash(model)
     scale = math.sqrt(model.config.d_model) if input_scale == "sqrt_width" else 1.0
     config = {"model": pretrained.config_of(model), "input_scale": scale}
     backbone = seq2seq.Pretrained(model, input_scale=scale)
-    read = None if weights == "none" else _hash(model)
     return Built(backbone, own, {"name": name, **config}, read)
 
 

@@ -56,16 +56,7 @@ class Pretrained(nn.Module):
         return found
 
     def forward(self, features: Tensor, mask: Tensor, tokens: Tokens) -> Tensor:
-        """Predict every token from the features and the tokens before it.
-
-        Args:
-            features: (B, T, C) float.
-            mask: (B, T) bool, True where real.
-            tokens: The sentences.
-
-        Returns:
-            (B, U, W) float logits.
-        """
+        """Predict every token; see `Backbone`."""
         logits: Tensor = self.model(
             inputs_embeds=features * self.input_scale,
             attention_mask=mask.long(),
@@ -75,7 +66,7 @@ class Pretrained(nn.Module):
         return logits
 
     def encode(self, features: Tensor, mask: Tensor) -> Tensor:
-        """Give the encoder's (B, T, C) float output for features and their (B, T) mask."""
+        """Encode features; see `Backbone`."""
         encoder = self.model.get_encoder()
         scaled = features * self.input_scale
         encoded: Tensor = encoder(inputs_embeds=scaled, attention_mask=mask.long())[0]

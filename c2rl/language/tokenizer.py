@@ -44,7 +44,7 @@ class Tokenizer:
         self._backend = backend
         self._kept = list(kept)
         self._original = None if original is None else list(original)
-        self._specials = _specials(backend)
+        self._specials = vocabulary.registered_ids(backend)
         self._unknown = vocabulary.unknown_id(backend)
         self._ours = {
             old: new
@@ -196,7 +196,7 @@ def build(name: str, size: int, sentences: Sequence[str]) -> Tokenizer:
     used = {i for s in sentences for i in backend.encode(s, add_special_tokens=False).ids}
     letters = {character for sentence in sentences for character in sentence}
     used |= {i for c in letters if (i := backend.token_to_id(c)) is not None}
-    return Tokenizer(backend, sorted(used - _specials(backend)))
+    return Tokenizer(backend, sorted(used - vocabulary.registered_ids(backend)))
 
 
 def cut(backend: tokenizers.Tokenizer, sentences: Sequence[str]) -> Tokenizer:
@@ -224,10 +224,6 @@ def cut(backend: tokenizers.Tokenizer, sentences: Sequence[str]) -> Tokenizer:
         return Tokenizer(backend, kept)
     first = len(SPECIAL)
     return Tokenizer(small, range(first, first + len(kept)), kept)
-
-
-def _specials(backend: tokenizers.Tokenizer) -> set[int]:
-    return {i for i, token in backend.get_added_tokens_decoder().items() if token.special}
 
 
 def _is_same(piece: str, text: str) -> bool:

@@ -79,6 +79,18 @@ def unknown_id(backend: tokenizers.Tokenizer) -> int | None:
     return None if found is None else int(found)
 
 
+def registered_ids(backend: tokenizers.Tokenizer) -> set[int]:
+    """Find the tokens that a tokenizer itself says are special.
+
+    Args:
+        backend: Any tokenizer.
+
+    Returns:
+        Their ids.
+    """
+    return {i for i, token in backend.get_added_tokens_decoder().items() if token.special}
+
+
 def special_ids(backend: tokenizers.Tokenizer) -> set[int]:
     """Find the tokens that stand for no text, registered as such or not.
 
@@ -88,10 +100,9 @@ def special_ids(backend: tokenizers.Tokenizer) -> set[int]:
     Returns:
         Ids of its special tokens, MBart's language codes and T5's sentinels.
     """
-    found = {i for i, token in backend.get_added_tokens_decoder().items() if token.special}
     sentinels = [f"{mark}<extra_id_{n}>" for n in range(100) for mark in ("", _MARK)]
     named = (backend.token_to_id(t) for t in (*SPECIAL, "<mask>", *LANGUAGES.values(), *sentinels))
-    return found | {i for i in (*named, unknown_id(backend)) if i is not None}
+    return registered_ids(backend) | {i for i in (*named, unknown_id(backend)) if i is not None}
 
 
 def letters(backend: tokenizers.Tokenizer, sentences: Sequence[str]) -> set[int]:

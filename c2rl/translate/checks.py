@@ -1,7 +1,6 @@
 """What would stop a training of a translator after hours is told before its first step."""
 
 from c2rl.language.backbones import Backbone
-from c2rl.language.tokenizer import Tokenizer
 from c2rl.store.features import FeatureStore
 
 
@@ -23,15 +22,13 @@ def require_sentences(store: FeatureStore) -> None:
             )
 
 
-def require_room(
-    store: FeatureStore, backbone: Backbone, tokenizer: Tokenizer, max_length: int
-) -> None:
+def require_room(store: FeatureStore, backbone: Backbone, *, longest: int, max_length: int) -> None:
     """Refuse clips and sentences that are longer than the backbone's positions, and empty clips.
 
     Args:
         store: Its splits are looked at.
         backbone: Whose positions may be counted.
-        tokenizer: Of the sentences.
+        longest: Tokens of the longest training sentence.
         max_length: Most tokens of a hypothesis.
 
     Raises:
@@ -51,12 +48,11 @@ def require_room(
                 f" backbone, up to {max(lengths.values())}: lower frames.keep or set frames.cap,"
                 " or choose translate.backbone: mt5, which has no limit"
             )
-    said = max(len(tokenizer.encode(sentence)) for sentence in store["train"].sentences)
-    if most and max(said, max_length) > most:
+    if most and max(longest, max_length) > most:
         raise ValueError(
-            f"the longest sentence of train has {said} tokens and translate.max_length is"
-            f" {max_length}, the backbone has {most} positions: lower translate.max_length, or take"
-            " a tokenizer with longer pieces"
+            f"the longest sentence of train has {longest} tokens and translate.max_length"
+            f" is {max_length}, the backbone has {most} positions: lower translate.max_length, or"
+            " take a tokenizer with longer pieces"
         )
 
 

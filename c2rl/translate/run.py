@@ -15,7 +15,7 @@ from c2rl.objectives.language import language_loss
 from c2rl.store.features import FeatureSplit, FeatureStore
 from c2rl.training import checkpoint, distributed, launch, optim, state
 from c2rl.training.batching import Whole, by_length
-from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches, pad_features
+from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches, mapped
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
 from c2rl.translate import checks, collapse, score
@@ -68,11 +68,13 @@ def _translate(
     made_from: dict[str, Any] = {"features": store.meta.fingerprint, "weights": built.weights}
     made_from["params"] = params.model_dump()
     model = TranslatorNetwork(built.backbone, feature_width=train.width).to(distributed.device())
-    search = _search(params, tokenizer, train.sentences)
-    checks.require_room(store, built.backbone, tokenizer, search["max_length"])
+    tokens = [tokenizer.encode(sentence) for sentence in train.sentences]
+    longest = max(map(len, tokens))
+    search = _search(params, longest)
+    checks.require_room(store, built.backbone, longest=longest, max_length=search["max_length"])
     code = resumable.hash_code("language", "nn", "objectives", "training", "translate")
     scratch = resumable.folder(made_from | {"code": code})
-    fitted = _fit(params, model, store, tokenizer, profile, search, scratch)
+    fitted = _fit(params, model, store, tokenizer, tokens, profile, search, scratch)
     if not distributed.is_first():
         return
 
@@ -97,11 +99,8 @@ def _translate(
     state.finish(scratch, "translator")
 
 
-def _search(
-    params: TranslateParams, tokenizer: language.Tokenizer, sentences: list[str]
-) -> dict[str, Any]:
-    """Give what `backbones.generate` searches with."""
-    longest = max(len(tokenizer.encode(sentence)) for sentence in sentences)
+def _search(params: TranslateParams, longest: int) -> dict[str, Any]:
+    """Give what `backbones.generate` searches with, from the tokens of the longest sentence."""
     found = params.translate.kwargs("beams", "length_penalty", "max_length")
     return found | {"max_length": params.translate.max_length or longest + longest // 2}
 
@@ -111,6 +110,7 @@ def _fit(
     model: TranslatorNetwork,
     store: FeatureStore,
     tokenizer: language.Tokenizer,
+    tokens: list[list[int]],
     profile: str,
     search: dict[str, Any],
     folder: Path,
@@ -130,7 +130,7 @@ def _fit(
 
     batches = feature_batches(
         train,
-        [tokenizer.encode(s) for s in train.sentences],
+        tokens,
         batch_size=options.batch_size,
         bucket=options.bucket,
         seed=params.seed,
@@ -178,12 +178,10 @@ def _generate(
 ) -> dict[str, list[Hypothesis]]:
     """Translate a split in batches of like length."""
     found: dict[str, list[Hypothesis]] = {}
+    read = mapped(split)
     with torch.no_grad():
         for chosen in by_length(split.lengths, 32):
-            features, mask = (
-                t.to(distributed.device()) for t in pad_features([split[i] for i in chosen])
-            )
-            hypotheses = model.generate(features, mask, **search)
+            hypotheses = model.generate(*read([(i, 0) for i in chosen]), **search)
             found |= {split.ids[i]: own for i, own in zip(chosen, hypotheses, strict=True)}
     return {id_: found[id_] for id_ in split.ids}
 

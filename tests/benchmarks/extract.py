@@ -35,10 +35,8 @@ the rounds of two times of one round, but the kernel's, which are of the best ro
 
 import argparse
 import contextlib
-import importlib
 import io
 import itertools
-import json
 import os
 import shutil
 import statistics
@@ -81,10 +79,8 @@ from c2rl.video.pool import Pool
 from c2rl.video.signer import Cropping
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from racing import BLOCKS, Bench, Line, bf16_flags, frames_of, images, machine, race, tell
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-films = importlib.import_module("films")  # of the tests
+import films
+from racing import BLOCKS, Bench, Line, bf16_flags, closing, frames_of, images, opening, race, tell
 
 KERNEL_GOAL, OVERLAP_GOAL, WORKERS_GOAL, SCHEDULING_GOAL, MEMORY_GOAL = 2.3, 0.9, 1.7, 0.01, 1.25
 WIDE, NARROW = 64, 8
@@ -537,21 +533,16 @@ def main() -> None:
         torch.set_num_threads(options.threads)
     has_bf16, is_alone = bool(bf16_flags()), options.threads == 1
     bench = Bench(torch.device("cpu"), options.rounds, 32, has_bf16, clock=time.perf_counter)
-    told, load = machine(bench), [os.getloadavg()[0]]
-    print(", ".join(f"{name} {version}" for name, version in told.items()))
-    print(f"load average {load[0]:.1f} before; {bench.rounds} rounds")
-    if load[0] > 1.5:
+    told, load = opening(bench)
+    print(f"load average {load:.1f} before; {bench.rounds} rounds")
+    if load > 1.5:
         print("the machine is busy, ratios may be off by half: wait")
     tables: list[Told] = []
     for part in options.only:
         clock = time.process_time if is_alone and part == "kernel" else time.perf_counter
         with tempfile.TemporaryDirectory() as folder:
             tables += PARTS[part](bench._replace(clock=clock), Path(folder))
-    load.append(os.getloadavg()[0])
-    print(f"\nload average {load[1]:.1f} after, these runs included")
-    if options.json:
-        report = {"machine": told, "load": load, "tables": tables}
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    closing(options.json, machine=told, load=load, tables=tables)
 
 
 if __name__ == "__main__":

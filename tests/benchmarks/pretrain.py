@@ -64,7 +64,7 @@ from c2rl.video import crop as storing
 from c2rl.video.transform import normalise
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from racing import BLOCKS, SIDE, Bench, bf16_flags, frames_of, images, machine, race, tell
+from racing import BLOCKS, SIDE, Bench, bf16_flags, closing, frames_of, images, opening, race, tell
 
 STORED, KEEP, FPS = 256, 0.25, 25
 TRAINING_GOAL, EXTRACTION_GOAL, STORE_GOAL = 2.2, 2.3, 0.95
@@ -287,22 +287,17 @@ def main() -> None:
         has_bf16,
         clock=time.process_time if is_alone else time.perf_counter,
     )
-    told, load = machine(bench), [os.getloadavg()[0]]
-    print(", ".join(f"{name} {version}" for name, version in told.items()))
+    told, load = opening(bench)
     clock = "processor time" if is_alone else "wall-clock time"
-    print(f"load average {load[0]:.1f} before; {clock}, best of {bench.rounds} rounds")
-    if load[0] > 1.5 and not is_alone and options.device == "cpu":
+    print(f"load average {load:.1f} before; {clock}, best of {bench.rounds} rounds")
+    if load > 1.5 and not is_alone and options.device == "cpu":
         print("the machine is busy, ratios may be off by half: wait, or measure by --threads 1")
     tables = [*kernels(bench), padding(bench)]
     with tempfile.TemporaryDirectory() as folder:
         tables.append(end_to_end(bench, Path(folder)))
         if options.device == "cpu":
             tables.append(clcl(bench, Path(folder) / "clcl.json"))
-    load.append(os.getloadavg()[0])
-    print(f"\nload average {load[1]:.1f} after, these runs included")
-    if options.json:
-        report = {"machine": told, "load": load, "clock": clock, "tables": tables}
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    closing(options.json, machine=told, load=load, clock=clock, tables=tables)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ That both find sentences of the same scores is asserted. No goal: the longer, th
 
 import argparse
 import itertools
-import json
 import os
 import sys
 import time
@@ -44,7 +43,7 @@ from c2rl.training.features import FeatureBatch, feature_batches
 from c2rl.translate.model import TranslatorNetwork
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from racing import Bench, bf16_flags, machine, race, tell
+from racing import Bench, bf16_flags, closing, opening, race, tell
 
 GOAL = 1.6
 VENTILES = (16, 43, 55, 66, 75, 83, 90, 96, 101, 106, 112, 117, 123, 129, 136, 144, 154, 167, 182)
@@ -139,7 +138,7 @@ def padding(bench: Bench, name: backbones.Name, clips: int) -> dict[str, Any]:
     shares = {"longest": useful[1], "buckets": useful[8], "again": useful[1]}
     lines = [line._replace(more=f"useful {shares[line.name]:.2f}") for line in lines]
     title = f"1. Learning of {name}, {bench.precision}, {clips} clips"
-    return tell(title, lines, GOAL, "", unit="rows and tokens") | {"useful": shares}
+    return tell(title, lines, GOAL, "", unit="rows + tokens") | {"useful": shares}
 
 
 def _size(steps: Iterator[Step[FeatureBatch]]) -> int:
@@ -251,17 +250,12 @@ def main() -> None:
     has_bf16 = options.device == "cuda" or bool(bf16_flags())
     device = torch.device(options.device)
     bench = Bench(device, options.rounds, 16, has_bf16, clock=time.perf_counter)
-    told, load = machine(bench), [os.getloadavg()[0]]
-    print(", ".join(f"{name} {version}" for name, version in told.items()))
-    print(f"load average {load[0]:.1f} before; wall-clock time, best of {bench.rounds} rounds")
+    told, load = opening(bench)
+    print(f"load average {load:.1f} before; wall-clock time, best of {bench.rounds} rounds")
+    tables = [padding(bench, options.backbone, options.clips)]
     with torch.inference_mode():
-        tables = [search(bench, options.backbone)]
-    tables.insert(0, padding(bench, options.backbone, options.clips))
-    load.append(os.getloadavg()[0])
-    print(f"\nload average {load[1]:.1f} after, these runs included")
-    if options.json:
-        report = {"machine": told, "load": load, "tables": tables}
-        options.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        tables.append(search(bench, options.backbone))
+    closing(options.json, machine=told, load=load, tables=tables)
 
 
 if __name__ == "__main__":

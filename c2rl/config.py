@@ -118,17 +118,51 @@ def load(schema: type[Stage], path: Path = Path("params.yaml")) -> Stage:
         FileNotFoundError: If there is no such file.
         ValueError: If anything in it is wrong; the message lists every wrong key at once.
     """
+    content = read_yaml(path)
+    try:
+        whole = check(content)
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid:\n{error}") from None
+    return schema.model_validate(_narrow(schema, whole.model_dump()))
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is not YAML, or has a key twice; one line.
+    """
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing. Run this in the project's folder.")
     try:
-        content = YAML(typ="safe", pure=True).load(path)
+        return YAML(typ="safe", pure=True).load(path)
     except YAMLError as error:
         raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def check(content: Any) -> Params:
+    """Check all parameters.
+
+    Args:
+        content: Of params.yaml.
+
+    Returns:
+        The same, typed and frozen.
+
+    Raises:
+        ValueError: If anything is wrong; the message has a line for each wrong key.
+    """
     try:
-        whole = Params.model_validate(content)
+        return Params.model_validate(content)
     except ValidationError as error:
-        raise ValueError(f"{path} is not valid:\n" + _explain(error)) from None
-    return schema.model_validate(_narrow(schema, whole.model_dump()))
+        raise ValueError(_explain(error)) from None
 
 
 def _explain(error: ValidationError) -> str:

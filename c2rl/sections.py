@@ -246,6 +246,9 @@ class Extract(Section):
     views: Annotated[int, Field(ge=1, le=64)]
     """Samplings of each clip of train that are stored: the deterministic one and so many less one
     shifted by a frame each; 1/k of them see all frames. Downstream training draws one an epoch."""
+    imported: str | None
+    """Store made by `c2rl features import`, to take in place of the encoder's features (Fig. 3);
+    below `C2RL_DATA`, or data/raw."""
 
 
 class Transformer(Section):
@@ -284,7 +287,13 @@ class Retrieve(Training, Transformer):
     """Stage retrieve (Sec. III-C b)."""
 
     backbone: Literal["transformer", "mbart", "mt5"]
+    """Whose encoders; the two share no weights."""
     weights: str
+    """Of mbart and mt5: a hub id, a folder, or none, as for translate (row 28)."""
+    input_scale: Literal["one", "sqrt_width"]
+    """What mbart and mt5 multiply features by: 1, or as MBart its words (row 26)."""
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)]
+    """Of mbart's attention weights; mt5 and the transformer have one `dropout`."""
     mix: Probability
     """Score at test time = mix * V2T + (1 - mix) * T2V (row 29)."""
 

@@ -63,6 +63,12 @@ REGISTER = {
     "pretrain.warmup": 0.0,
     "pretrain.clip_norm": None,
     "translate.beams": 5,
+    "retrieve.input_scale": "one",
+    "retrieve.attention_dropout": 0.1,
+    "retrieve.momentum": 0.9,
+    "retrieve.weight_decay": 0.001,
+    "retrieve.warmup": 0.0,
+    "retrieve.clip_norm": None,
     "retrieve.mix": 0.5,
 }
 

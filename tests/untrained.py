@@ -14,7 +14,13 @@ from c2rl.prepare.run import prepare
 from c2rl.store.frames import FrameStore
 from c2rl.training import checkpoint
 
-USUAL = {"which": "best", "point": "after_transformer", "precision": "float32", "views": 1}
+USUAL = {
+    "which": "best",
+    "point": "after_transformer",
+    "precision": "float32",
+    "views": 1,
+    "imported": None,
+}
 
 
 class Untrained(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from c2rl import command
-from c2rl.cli import evaluate, features, project
+from c2rl.cli import evaluate, features, project, search
 from c2rl.cli.answer import Json, print_json
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 app.add_typer(project.params_app, name="params")
 app.add_typer(project.corpus_app, name="corpus")
 app.add_typer(features.app, name="features")
+app.add_typer(search.index_app, name="index")
 
 
 def _stage(name: str) -> None:
@@ -153,21 +154,7 @@ def predict(
             typer.echo(f"{clip}\t{found[0].sentence}")
 
 
-@app.command()
-def search(
-    sentence: Annotated[str, typer.Argument(help="What is signed.")],
-    retriever: Annotated[Path, typer.Option(help="Retriever folder.")],
-    top: Annotated[int, typer.Option(min=1, help="Clips to show.")] = 10,
-    as_json: Json = False,
-) -> None:
-    """Find clips by a sentence."""
-    from c2rl.app.retriever import Retriever
-
-    for hit in Retriever(retriever).search(sentence, top=top):
-        if as_json:
-            print_json(hit._asdict())
-        else:
-            typer.echo(f"{hit.score:.3f}  {hit.split:5}  {hit.id}  {hit.sentence}")
+app.command()(search.search)
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

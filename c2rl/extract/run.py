@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from c2rl import provenance, resumable
 from c2rl.config import ExtractParams
-from c2rl.extract import encoding, plan, trained
+from c2rl.extract import encoding, imported, plan, trained
 from c2rl.extract.plan import Plan
 from c2rl.extract.trained import Form, Trained
 from c2rl.extract.work import Setup
@@ -51,6 +51,10 @@ def extract(
         OSError: If the disk is full; what was encoded is kept for the next run.
     """
     options = params.extract
+    if options.imported is not None:
+        taken = imported.take(options.imported, frames=frames, features=features)
+        provenance.write_json(metrics, _metrics(taken))
+        return
     signer = trained.read(encoder)
     if (executor := chosen_executor()) == "rank":
         raise ValueError(

@@ -1,5 +1,6 @@
 """What planner and workers of an extraction tell one another; without torch, on any machine."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +66,10 @@ def begin(setup: Setup) -> Callable[[Work], Encoded]:
     Returns:
         A function that encodes shards.
     """
+    if setup.frames is None and "OMP_WAIT_POLICY" not in os.environ:
+        # torch's threads spin for milliseconds before they sleep, on the cores that decode. GNU's
+        # OpenMP reads this as it is loaded, which is below.
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     from c2rl.extract.worker import Worker  # torch: seconds, and no business of the planner's
 
     return Worker(setup)

@@ -228,20 +228,3 @@ def restore(config: dict[str, Any]) -> Backbone:
 
     model = pretrained.rebuild(rest["model"])
     return seq2seq.Pretrained(model, input_scale=rest["input_scale"])
-
-
-def require(backbone: Name, key: str) -> None:
-    """Refuse a backbone that stage retrieve cannot build yet.
-
-    Args:
-        backbone: Asked for.
-        key: Parameter that asks, for the message.
-
-    Raises:
-        ValueError: If it is not the small transformer.
-    """
-    if backbone != "transformer":
-        raise ValueError(
-            f"{key}: {backbone} is not in this version yet; `-S {key}=transformer` runs Fig. 3's"
-            " 3-layer transformer"
-        )

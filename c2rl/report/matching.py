@@ -13,9 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from c2rl.language import encoders
 from c2rl.language.tokenizer import Tokenizer, loads
 from c2rl.nn.masks import mask_of, pad_tokens
-from c2rl.nn.transformer import Encoder
 from c2rl.objectives.similarity import clcl
 from c2rl.report.inputs import Trained
 from c2rl.store.features import FeatureSplit
@@ -35,9 +35,7 @@ class TextEncoder:
         Raises:
             ValueError: If the weights do not fit the configuration.
         """
-        network = retriever.config["network"]
-        sizes = ("width", "layers", "heads", "feedforward", "dropout", "vocabulary")
-        self._network = Encoder(**{name: network[name] for name in sizes})
+        self._network = encoders.restore(retriever.config["network"]).text
         file = retriever.path / "model.safetensors"
         weights = checkpoint.load_weights(file)
         prefix = "text_encoder."

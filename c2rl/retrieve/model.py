@@ -1,6 +1,7 @@
 """The retriever: FC and two encoders that share nothing, compared by CLCL (Sec. III-C b).
 
-Shape letters: B clips, T features of the longest, C width of the features, D hidden width.
+Shape letters: B clips, T features of the longest, C width of the features, U tokens of the longest,
+D hidden width.
 """
 
 import math
@@ -9,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from c2rl.language import encoders
+from c2rl.language.encoders import Encoders
 from c2rl.nn.masks import Tokens
-from c2rl.nn.transformer import Encoder
 
 
 class RetrieverNetwork(nn.Module):
@@ -20,24 +22,26 @@ class RetrieverNetwork(nn.Module):
         self,
         *,
         feature_width: int,
-        vocabulary: int,
         temperature: float,
         max_scale: float,
-        **blocks: Any,
+        first: Encoders | None = None,
+        **config: Any,
     ) -> None:
         """Build both sides.
 
         Args:
             feature_width: C; whatever the feature store has.
-            vocabulary: Number of tokens.
             temperature: First value of tau.
             max_scale: 1 / tau never exceeds this.
-            blocks: Sizes of `Encoder`.
+            first: Encoders with first or pretrained weights; None: those of `config`, whose weights
+                are to be filled in.
+            config: Of the encoders, as `encoders.build` gives it.
         """
         super().__init__()
-        self.sign_encoder = Encoder(**blocks)
-        self.text_encoder = Encoder(**blocks, vocabulary=vocabulary)
-        self.projection = nn.Linear(feature_width, blocks["width"])
+        both = encoders.restore(config) if first is None else first
+        self.sign_encoder, self.text_encoder = both.signs, both.text
+        self.max_tokens = both.max_tokens
+        self.projection = nn.Linear(feature_width, both.width)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / temperature)))
         self.max_scale = max_scale
 

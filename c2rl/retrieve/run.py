@@ -9,20 +9,28 @@ from torch import Tensor
 
 from c2rl import provenance, resumable
 from c2rl.config import RetrieveParams
-from c2rl.language import backbones
+from c2rl.language import encoders
 from c2rl.language import tokenizer as language
-from c2rl.nn.masks import Tokens, pad_tokens
 from c2rl.objectives.contrastive import info_nce
 from c2rl.objectives.packed import clcl_packed
 from c2rl.objectives.similarity import Similarity
-from c2rl.retrieve import index, score
+from c2rl.retrieve import audit, parts
+from c2rl.retrieve.embed import embed_signs, embed_text
 from c2rl.retrieve.model import RetrieverNetwork
+from c2rl.retrieve.ranking import rank
 from c2rl.store.features import FeatureSplit, FeatureStore, write_feature_store
-from c2rl.training import checkpoint, distributed, launch, optim, state
-from c2rl.training.batching import Whole, by_length
-from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches, pad_features
+from c2rl.training import checkpoint, checks, distributed, launch, memory, optim, state
+from c2rl.training.batching import Whole
+from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
+
+_RESAMPLES = 1000
+"""Bootstrap samples of the intervals."""
+_OF_ENCODERS = (
+    *("width", "layers", "heads", "feedforward"),
+    *("dropout", "attention_dropout", "input_scale"),
+)
 
 
 def retrieve(
@@ -46,19 +54,27 @@ def _retrieve(
 ) -> None:
     store = FeatureStore(features)
     provenance.require_encoder(features, store.meta.made_from, encoder)
-    backbones.require(params.retrieve.backbone, "retrieve.backbone")
+    checks.require_splits(store, at_least=2)
+    checks.require_sentences(store)
+    checks.require_groups(store)
     train, dev = store["train"], store["dev"]
-    tokenizer = language.build(**params.tokenizer.kwargs(), sentences=train.sentences)
-    made_from = {"features": store.meta.fingerprint, "params": params.model_dump()}
 
     torch.manual_seed(params.seed)
-    config = {
-        "feature_width": train.width,
-        "vocabulary": tokenizer.size,
-        **params.loss.kwargs("temperature", "max_scale"),
-        **params.retrieve.kwargs("width", "layers", "heads", "feedforward", "dropout"),
-    }
-    model = RetrieverNetwork(**config).to(distributed.device())
+    built = encoders.build(
+        params.retrieve.backbone,
+        params.retrieve.weights,
+        sentences=train.sentences,
+        language_code=train.rows[0].clip.language,
+        tokenizer=params.tokenizer.kwargs(),
+        **params.retrieve.kwargs(*_OF_ENCODERS),
+    )
+    tokenizer = built.tokenizer
+    made_from: dict[str, Any] = {"features": store.meta.fingerprint, "weights": built.weights}
+    made_from["params"] = params.model_dump()
+    network = {"feature_width": train.width, **params.loss.kwargs("temperature", "max_scale")}
+    network |= built.config
+    model = RetrieverNetwork(**network, first=built.encoders).to(distributed.device())
+    _require_room(store, built.encoders, tokenizer)
     scoring = {"sharpness": params.loss.sharpness, "mix": params.retrieve.mix}
     code = resumable.hash_code("language", "nn", "objectives", "training", "retrieve")
     scratch = resumable.folder(made_from | {"code": code})
@@ -69,122 +85,43 @@ def _retrieve(
     checkpoint.fill(model, fitted.best)
     model.eval()
     held_out = [name for name in ("dev", "test") if name in store.splits]
-    ranked = {name: rank(model, store[name], tokenizer, **scoring) for name in held_out}
-    config = {"network": config, "encoder": store.meta.made_from["encoder"], **scoring}
+    ranked = {
+        name: rank(model, store[name], tokenizer, **scoring, resamples=_RESAMPLES)
+        for name in held_out
+    }
+    config = {"network": network, "encoder": store.meta.made_from["encoder"], **scoring}
     with provenance.artefact(retriever, "retriever", made_from=made_from, counts={}) as folder:
         checkpoint.save_weights(folder / "model.safetensors", fitted.best)
         provenance.write_json(folder / "config.json", config)
         provenance.write_atomic(folder / "tokenizer.json", tokenizer.dumps())
         provenance.write_lines(folder / "history.jsonl", fitted.history)
         _write_embeddings(folder, model, store, made_from)
+        _write_candidates(folder, model, train, tokenizer, scoring)
         for name in held_out:
             provenance.write_lines(folder / f"ranks.{name}.jsonl", ranked[name].rows)
     provenance.write_json(metrics, {name: ranked[name].metrics for name in held_out})
     state.finish(scratch, "retriever")
 
 
-class Ranked:
-    """How a split was ranked."""
-
-    def __init__(self, split: FeatureSplit, similarity: score.Scores) -> None:
-        """Rank a split under both protocols.
-
-        Args:
-            split: V clips.
-            similarity: (V, V) score of every clip with every clip's sentence.
-        """
-        group, first = score.number_groups(split.groups)
-        grouped, paired = score.grouped(similarity[:, first], group), score.paired(similarity)
-        self.metrics = {"grouped": score.summary(grouped), "paired": score.summary(paired)}
-        best = similarity[:, first].argmax(axis=1)
-        self.rows = [
-            {
-                "id": row.clip.id,
-                "sentence": row.clip.sentence,
-                "group": split.groups[i],
-                "v2t_rank": float(grouped.v2t[i]),
-                "t2v_rank": float(grouped.t2v[group[i]]),
-                "score": round(float(similarity[i, i]), 4),
-                "best": split.sentences[first[best[i]]],
-                "best_score": round(float(similarity[i, first[best[i]]]), 4),
-            }
-            for i, row in enumerate(split.rows)
-        ]
-
-
-def rank(
-    model: RetrieverNetwork,
-    split: FeatureSplit,
-    tokenizer: language.Tokenizer,
-    *,
-    sharpness: float,
-    mix: float,
-) -> Ranked:
-    """Score all clips of a split against all its sentences, exactly.
-
-    Args:
-        model: In evaluation mode.
-        split: Clips and sentences.
-        tokenizer: Of the model.
-        sharpness: Temperature of CLCL's inner softmax.
-        mix: Score = mix * V2T + (1 - mix) * T2V.
-
-    Returns:
-        Metrics and per-clip ranks.
-    """
-    clips, texts = embed_signs(model, split), embed_text(model, split.sentences, tokenizer)
-    return Ranked(split, index.score_pairs(clips, texts, sharpness=sharpness, mix=mix))
-
-
-@torch.no_grad()
-def embed_signs(model: RetrieverNetwork, split: FeatureSplit) -> list[Tensor]:
-    """Encode the clips of a split.
-
-    Args:
-        model: In evaluation mode.
-        split: V clips.
-
-    Returns:
-        V tensors (T', D) float.
-    """
-    found: dict[int, Tensor] = {}
-    for chosen in by_length(split.lengths, 64):
-        features, mask = (
-            t.to(model.log_scale.device) for t in pad_features([split[i] for i in chosen])
-        )
-        encoded = model.encode_signs(features, mask).cpu()
-        mask = mask.cpu()
-        found |= {i: e[m] for i, e, m in zip(chosen, encoded, mask, strict=True)}
-    return [found[i] for i in range(len(split))]
-
-
-@torch.no_grad()
-def embed_text(
-    model: RetrieverNetwork, sentences: list[str], tokenizer: language.Tokenizer
-) -> list[Tensor]:
-    """Encode sentences.
-
-    Args:
-        model: In evaluation mode.
-        sentences: S of them.
-        tokenizer: Of the model.
-
-    Returns:
-        S tensors (U, D) float.
-    """
-    encoded = [tokenizer.encode(s) for s in sentences]
-    found: dict[int, Tensor] = {}
-    for chosen in by_length([len(t) for t in encoded], 64):
-        tokens = pad_tokens([encoded[i] for i in chosen])
-        text = model.encode_text(Tokens(*(t.to(model.log_scale.device) for t in tokens))).cpu()
-        found |= {i: e[m] for i, e, m in zip(chosen, text, tokens.mask, strict=True)}
-    return [found[i] for i in range(len(sentences))]
+def _require_room(
+    store: FeatureStore, both: encoders.Encoders, tokenizer: language.Tokenizer
+) -> None:
+    """Refuse what is longer than the encoders' positions."""
+    checks.require_room(store, both.max_features, key="retrieve.backbone")
+    for name in store:
+        said = max(len(tokenizer.encode(sentence)) for sentence in store[name].sentences)
+        if both.max_tokens is not None and said > both.max_tokens:
+            raise ValueError(
+                f"the longest sentence of {name} has {said} tokens, the text encoder takes"
+                f" {both.max_tokens}: take a tokenizer with longer pieces, or choose"
+                " retrieve.backbone: mt5, which has no limit"
+            )
 
 
 def _write_embeddings(
     folder: Path, model: RetrieverNetwork, store: FeatureStore, made_from: dict[str, Any]
 ) -> None:
-    """Store what search needs: a vector a step of every clip, and a pooled one a clip."""
+    """Store what search reads: a vector a step of every clip."""
     rows = [row for name in store for row in store[name].rows]
     clips = [clip for name in store for clip in embed_signs(model, store[name])]
     write_feature_store(
@@ -195,7 +132,20 @@ def _write_embeddings(
         width=clips[0].shape[1],
         made_from=made_from,
     )
-    index.write_index(folder / "index.faiss", np.stack([index.pool(clip) for clip in clips]))
+
+
+def _write_candidates(
+    folder: Path,
+    model: RetrieverNetwork,
+    train: FeatureSplit,
+    tokenizer: language.Tokenizer,
+    scoring: dict[str, float],
+) -> None:
+    """Store what the quick search needs, audited with some training sentences."""
+    distinct = list(dict.fromkeys(train.sentences))
+    step = max(1, len(distinct) // audit.QUERIES)
+    queries = embed_text(model, distinct[::step][: audit.QUERIES], tokenizer)
+    parts.write_candidates(folder, queries, sharpness=scoring["sharpness"], mix=scoring["mix"])
 
 
 def _fit(
@@ -204,7 +154,7 @@ def _fit(
     train: FeatureSplit,
     dev: FeatureSplit,
     tokenizer: language.Tokenizer,
-    scoring: dict[str, float],
+    scoring: dict[str, Any],
     folder: Path,
 ) -> Fitted:
     options = params.retrieve
@@ -227,6 +177,7 @@ def _fit(
         names=("", ""),
         evaluate=evaluate,
         better=("r1", "max"),
+        room=memory.room(model.sign_encoder, model.projection.out_features),
     )
     groups = optim.parameter_groups(model, lr=options.lr, weight_decay=options.weight_decay)
     return fit(

@@ -13,12 +13,13 @@ from c2rl.language import tokenizer as language
 from c2rl.nn.search import Hypothesis
 from c2rl.objectives.language import language_loss
 from c2rl.store.features import FeatureSplit, FeatureStore
-from c2rl.training import checkpoint, distributed, launch, optim, state
+from c2rl.training import checkpoint, checks, distributed, launch, optim, state
 from c2rl.training.batching import Whole, by_length
 from c2rl.training.features import FEATURE_CLIPS, FeatureBatch, feature_batches, mapped
 from c2rl.training.gradient_cache import Embedded, Losses
 from c2rl.training.loop import Fitted, Task, fit
-from c2rl.translate import checks, collapse, score
+from c2rl.translate import collapse, score
+from c2rl.translate.checks import require_length
 from c2rl.translate.model import TranslatorNetwork
 
 _RESAMPLES = 1000
@@ -50,10 +51,11 @@ def _translate(
 ) -> None:
     store = FeatureStore(features)
     provenance.require_encoder(features, store.meta.made_from, encoder)
+    checks.require_splits(store)
+    checks.require_sentences(store)
     train = store["train"]
     language_code = train.rows[0].clip.language
     profile = store.meta.made_from["profile"] or score.profile_of(language_code)
-    checks.require_sentences(store)
 
     torch.manual_seed(params.seed)
     built = backbones.build(
@@ -69,9 +71,8 @@ def _translate(
     made_from["params"] = params.model_dump()
     model = TranslatorNetwork(built.backbone, feature_width=train.width).to(distributed.device())
     tokens = [tokenizer.encode(sentence) for sentence in train.sentences]
-    longest = max(map(len, tokens))
-    search = _search(params, longest)
-    checks.require_room(store, built.backbone, longest=longest, max_length=search["max_length"])
+    checks.require_room(store, built.backbone.max_positions, key="translate.backbone")
+    search = _search(params, built.backbone, longest=max(map(len, tokens)))
     code = resumable.hash_code("language", "nn", "objectives", "training", "translate")
     scratch = resumable.folder(made_from | {"code": code})
     fitted = _fit(params, model, store, tokenizer, tokens, profile, search, scratch)
@@ -99,10 +100,13 @@ def _translate(
     state.finish(scratch, "translator")
 
 
-def _search(params: TranslateParams, longest: int) -> dict[str, Any]:
+def _search(
+    params: TranslateParams, backbone: backbones.Backbone, *, longest: int
+) -> dict[str, Any]:
     """Give what `backbones.generate` searches with, from the tokens of the longest sentence."""
-    found = params.translate.kwargs("beams", "length_penalty", "max_length")
-    return found | {"max_length": params.translate.max_length or longest + longest // 2}
+    max_length = params.translate.max_length or longest + longest // 2
+    require_length(backbone, longest=longest, max_length=max_length)
+    return params.translate.kwargs("beams", "length_penalty") | {"max_length": max_length}
 
 
 def _fit(

@@ -56,7 +56,7 @@ def bleu(hypotheses: Sequence[str], references: Sequence[str], name: str, order:
     """
     require_fit(name, references)
     ours, theirs = _sides(hypotheses, references, name)
-    return _cumulative(metric(name).corpus_score(ours, [theirs]), order)
+    return cumulative(metric(name).corpus_score(ours, [theirs]), order)
 
 
 def score(
@@ -92,7 +92,7 @@ def score(
     with seeded():
         found = metric(name).corpus_score(ours, [theirs], n_bootstrap=max(1, resamples))
     own: dict[str, float | int | str] = {
-        **{f"bleu{n}": round(_cumulative(found, n), 2) for n in range(1, 5)},
+        **{f"bleu{n}": round(cumulative(found, n), 2) for n in range(1, 5)},
         "rouge_l": round(sum(map(_rouge(name), ours, theirs)) / len(ids), 2),
         # Both ignore spaces, so characters apart change chrF2 by nothing and are chrF++'s words.
         "chrf": round(float(CHRF().corpus_score(ours, [theirs]).score), 2),
@@ -201,10 +201,17 @@ def metric(name: str, references: Sequence[str] | None = None) -> BLEU:
     )
 
 
-def _cumulative(found: BLEUScore, order: int) -> float:
+def cumulative(found: BLEUScore, order: int) -> float:
     """Give BLEU-n of what was counted to 4: BP exp(mean of ln p_k), k to n.
 
     It is what sacrebleu gives with `max_ngram_order`, and the list of `raw_corpus_bleu`.
+
+    Args:
+        found: Of sacrebleu.
+        order: n.
+
+    Returns:
+        0 to 100.
     """
     precisions = found.precisions[:order]
     if min(precisions) <= 0:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from sacrebleu.significance import PairedTest, Result
 
 from c2rl.translate import profiles, score
@@ -63,3 +65,37 @@ def compare(
         p_value=1.0 if systems[0][1] == systems[1][1] else round(own.p_value or 0.0, 4),
         signature=told,
     )
+
+
+def counts(
+    hypotheses: Sequence[str], references: Sequence[str], name: str
+) -> npt.NDArray[np.int64]:
+    """Count what BLEU-4 adds up over sentences: lengths, and n-grams that are right or there.
+
+    Args:
+        hypotheses: One a clip.
+        references: The data set's strings, in the same order.
+        name: Profile.
+
+    Returns:
+        (clips, numbers) int64; their sum over clips gives the score, by `bleu4_of`.
+    """
+    sides = [
+        [profiles.treat(text, name, is_reference=is_reference) for text in texts]
+        for texts, is_reference in ((hypotheses, False), (references, True))
+    ]
+    metric = score.metric(name)
+    return np.array(metric._extract_corpus_statistics(sides[0], [sides[1]]), dtype=np.int64)
+
+
+def bleu4_of(total: npt.NDArray[np.int64], name: str) -> float:
+    """Compute BLEU-4 from the sum of `counts`.
+
+    Args:
+        total: (numbers,) int64.
+        name: Profile.
+
+    Returns:
+        0 to 100.
+    """
+    return score.cumulative(score.metric(name)._compute_score_from_stats(total.tolist()), 4)

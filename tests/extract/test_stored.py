@@ -54,7 +54,13 @@ def videos(world, split="test"):
 
 
 def extracted(world, tmp_path, name="f.zarr", **options):
-    section = {"which": "best", "point": "after_transformer", "precision": "float32", "views": 1}
+    section = {
+        "which": "best",
+        "point": "after_transformer",
+        "precision": "float32",
+        "views": 1,
+        "imported": None,
+    }
     params = config.ExtractParams(extract=section | options)
     extract(
         params,
@@ -175,7 +181,13 @@ def test_what_float16_cannot_hold_fails_with_the_clips_id(world, tmp_path, here,
     form = Form(point="before_transformer")
     with pytest.raises(ValueError, match=r"1 of 1 clips have no features: .* \(the encoder gives"):
         extract_videos(videos(world)[:1], encoder=diverged, out=tmp_path / "f.zarr", form=form)
-    params = {"which": "best", "point": "before_transformer", "precision": "float32", "views": 1}
+    params = {
+        "which": "best",
+        "point": "before_transformer",
+        "precision": "float32",
+        "views": 1,
+        "imported": None,
+    }
     first = FrameStore(world.path("frames")).rows[0].clip.id
     with pytest.raises(ValueError, match=rf"40 of 40 clips have no features: {first} \("):
         extract(

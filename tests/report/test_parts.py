@@ -4,8 +4,8 @@ import torch
 
 from c2rl.corpora.clip import Clip
 from c2rl.report import alignment, inputs, matching, plots, strips, tables
-from c2rl.retrieve import index
-from c2rl.retrieve.run import embed_text
+from c2rl.retrieve import exact
+from c2rl.retrieve.embed import embed_text
 from c2rl.store.manifest import Row
 from c2rl.video.sample import segments
 
@@ -26,7 +26,7 @@ def test_the_matrix_equals_the_retrievers(tile):
     clips = [torch.randn(n, 6, generator=rng) for n in (3, 1, 5, 2)]
     texts = [torch.randn(n, 6, generator=rng) for n in (2, 4, 1, 7)]
     ours = matching.similarity(clips, texts, sharpness=0.07, mix=0.3, tile=tile)
-    theirs = index.score_pairs(clips, texts, sharpness=0.07, mix=0.3)
+    theirs = exact.score_pairs(clips, texts, sharpness=0.07, mix=0.3)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 

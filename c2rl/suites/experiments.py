@@ -1,0 +1,170 @@
+"""DVC's experiments: what is finished, and how the rest is run; the only place that calls `dvc`."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from c2rl.suites.plan import Contents, Run
+
+_PLACES = {"C2RL_DATA": "data/raw", "C2RL_SCRATCH": ".c2rl/runs"}
+"""Folders that git ignores, so that they are missing where DVC runs an experiment."""
+_POLL_S = 5.0
+_WAITING = {"queued", "running"}
+
+
+class Experiment(NamedTuple):
+    """An experiment that DVC knows of."""
+
+    params: Contents
+    """Of params.yaml."""
+    metrics: Contents
+    """Path of a metrics file to what it holds."""
+    state: str
+    """success, queued, running or failed."""
+
+
+class Known(NamedTuple):
+    """What DVC knows of the current commit."""
+
+    params: Contents
+    """Of params.yaml as it is now."""
+    experiments: dict[str, Experiment]
+    """By name."""
+
+    @property
+    def finished(self) -> dict[str, Experiment]:
+        """Those that succeeded."""
+        return {name: own for name, own in self.experiments.items() if own.state == "success"}
+
+
+def dvc(*arguments: str, stdout: int | None = None) -> str:
+    """Run DVC.
+
+    Args:
+        arguments: Of its command line.
+        stdout: `subprocess.PIPE`, or None to let it print.
+
+    Returns:
+        What went into the pipe.
+
+    Raises:
+        ValueError: If it failed.
+    """
+    # An experiment runs in a folder of its own. What git ignores stays here, so that a release is
+    # found and a row that was killed goes on where it was.
+    here = {
+        name: str(Path(os.environ.get(name) or place).resolve()) for name, place in _PLACES.items()
+    }
+    call = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(call, stdout=stdout, text=True, check=False, env=os.environ | here)
+    if done.returncode:
+        raise ValueError(f"`dvc {' '.join(arguments)}` failed with code {done.returncode}")
+    return done.stdout or ""
+
+
+def data_folder() -> Path:
+    """Tell where corpora and imported features lie."""
+    return Path(os.environ.get("C2RL_DATA") or _PLACES["C2RL_DATA"])
+
+
+def known() -> Known:
+    """Ask DVC what it knows of the current commit."""
+    told = json.loads(dvc("exp", "show", "--json", "--no-pager", stdout=subprocess.PIPE))
+    now, found = {}, {}
+    for commit in told:
+        if commit["rev"] == "workspace":
+            now = _files(commit["data"]["params"])["params.yaml"]
+        for experiment in commit.get("experiments") or []:
+            # One that still runs shows the commit's metrics for stages that it has not reached.
+            state = (experiment.get("executor") or {}).get("state", "success")
+            data = experiment["revs"][0].get("data")
+            if data or state != "success":
+                params = _files(data["params"]).get("params.yaml", {}) if data else {}
+                metrics = _files(data["metrics"]) if data else {}
+                found[experiment["name"]] = Experiment(params, metrics, state)
+    return Known(now, found)
+
+
+def _files(told: Contents) -> Contents:
+    return {path: file["data"] for path, file in told.items() if "data" in file}
+
+
+def value(metrics: Contents, column: str) -> float | None:
+    """Look a column up.
+
+    Args:
+        metrics: Of an experiment.
+        column: File, colon, dotted key.
+
+    Returns:
+        The number; None where there is none.
+    """
+    path, _, dotted = column.partition(":")
+    found: Any = metrics.get(path)
+    for key in dotted.split("."):
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, int | float) else None
+
+
+def run(one: Run) -> None:
+    """Run a row in a folder of its own; the workspace stays as it is.
+
+    Args:
+        one: Row and seed.
+
+    Raises:
+        ValueError: If it failed.
+    """
+    dvc("exp", "run", "--temp", "-n", one.name, *_settings(one))
+
+
+def run_together(runs: Sequence[Run], jobs: int) -> list[str]:
+    """Run rows side by side by DVC's own queue, and wait for them.
+
+    Args:
+        runs: Rows and seeds, none of them finished.
+        jobs: How many at a time.
+
+    Returns:
+        Names of those that failed.
+    """
+    waiting = {name for name, own in known().experiments.items() if own.state in _WAITING}
+    for one in runs:
+        if one.name not in waiting:  # of a call that was killed: its workers went on
+            dvc("exp", "run", "--queue", "-n", one.name, *_settings(one))
+    dvc("queue", "start", "--jobs", str(jobs))
+    names = {one.name for one in runs}
+    while True:
+        found = known().experiments
+        states = {name: own.state for name, own in found.items() if name in names}
+        if not _WAITING & set(states.values()):
+            return [one.name for one in runs if states.get(one.name) != "success"]
+        time.sleep(_POLL_S)
+
+
+def _settings(one: Run) -> list[str]:
+    return [part for key, new in one.changes.items() for part in ("-S", f"{key}={json.dumps(new)}")]
+
+
+def fetch(experiment: str, path: str, to: Path) -> Path:
+    """Take a file out of an experiment's outputs.
+
+    Args:
+        experiment: Its name.
+        path: Of the file in the project.
+        to: Folder to put it in.
+
+    Returns:
+        The file.
+
+    Raises:
+        ValueError: If DVC does not have it.
+    """
+    out = to / f"{experiment}-{Path(path).name}"
+    dvc("get", ".", path, "--rev", experiment, "-o", str(out), "-f", "-q")
+    return out

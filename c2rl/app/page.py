@@ -11,10 +11,6 @@ from c2rl.report import strips
 from c2rl.report.pictures import Picture
 from c2rl.store.frames import FrameStore
 
-WIDTH = 880
-"""Of a time line, in pixels."""
-
-
 def render(answer: Answer, frames: Path | None) -> str:
     """Show what was found.
 
@@ -43,7 +39,6 @@ def render(answer: Answer, frames: Path | None) -> str:
         how=answers.how(answer),
         warnings=answer.warnings,
         hits=[_shown(hit, pictures.get(hit.id)) for hit in answer.hits],
-        width=WIDTH,
         milliseconds=round(1e3 * sum(answer.seconds.values())),
     )
 
@@ -61,13 +56,14 @@ def _shown(hit: Found, strip: Picture | None) -> dict[str, Any]:
     time = ""
     if hit.start_s is not None and hit.end_s is not None:
         time = f"{answers.clock(hit.start_s)} to {answers.clock(hit.end_s)}"
-    marks = [
+    words = [
         {
             "text": word.text,
-            "x": round(word.share * WIDTH, 1),
             "at": "" if word.at_s is None else answers.clock(word.at_s),
-            "y": 14 + 16 * (number % 3),
+            "left": round(100 * word.start, 2),
+            "width": round(100 * (word.end - word.start), 2),
+            "peak": round(100 * word.share, 2),
         }
-        for number, word in enumerate(hit.words)
+        for word in hit.words
     ]
-    return {**hit._asdict(), "time": time, "strip": strip, "marks": marks}
+    return {**hit._asdict(), "time": time, "strip": strip, "words": words}

@@ -31,12 +31,14 @@ class Word(NamedTuple):
     text: str
     share: float
     """Where in the clip, from 0 to 1: the middle of the vector that it reads most."""
-    at_s: float | None
-    """The same in seconds of the video; None where the clip's length is unknown."""
-    start_s: float | None
-    """From where on it reads at least half as much, without a gap."""
-    end_s: float | None
+    start: float
+    """From where on it reads at least half as much, without a gap; from 0 to 1."""
+    end: float
     """Up to where."""
+    at_s: float | None
+    """`share` in seconds of the video; None where the clip's length is unknown."""
+    start_s: float | None
+    end_s: float | None
     weight: float
     """Share of what it reads that lies there; 1 / T where it reads everything alike."""
 
@@ -122,7 +124,8 @@ def align(
         places = ((peak + 0.5) / len(weights), first / len(weights), (last + 1) / len(weights))
         at, start, end = (_seconds(place, stretch) for place in places)
         inside = float(weights[first : last + 1].sum())
-        found.append(Word(name, round(places[0], 4), at, start, end, round(inside, 4)))
+        shares = (round(place, 4) for place in places)
+        found.append(Word(name, *shares, at, start, end, round(inside, 4)))
     return found
 
 

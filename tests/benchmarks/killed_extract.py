@@ -66,7 +66,13 @@ PATIENCE_S = 180.0
 DYING_S = 5.0
 HEARTBEAT_S = 0.2
 DEAD_S = 10.5 * HEARTBEAT_S  # until a killed rank's lease is free
-USUAL = {"which": "best", "point": "after_transformer", "precision": "float32", "views": 2}
+USUAL = {
+    "which": "best",
+    "point": "after_transformer",
+    "precision": "float32",
+    "views": 2,
+    "imported": None,
+}
 READER = re.compile(rb'"decoder": "[a-z]+"')
 
 

@@ -11,6 +11,7 @@ from c2rl.report import strips
 from c2rl.report.pictures import Picture
 from c2rl.store.frames import FrameStore
 
+
 def render(answer: Answer, frames: Path | None) -> str:
     """Show what was found.
 

@@ -7,12 +7,12 @@ from c2rl.report import run
 
 
 def main(
-    frames: Path, encoder: Path, translator: Path, retriever: Path, metrics: Path, page: Path
-) -> None:
+    frames: Path, encoder: Path, translator: Path, retriever: Path, metrics: Path, suites: Path,
+    page: Path,
+) -> None:  # fmt: skip
     """Write the PAGE folder from all the others."""
-    run.report(
-        config.load(config.ReportParams), frames, encoder, translator, retriever, metrics, page
-    )
+    params = config.load(config.ReportParams)
+    run.report(params, frames, encoder, translator, retriever, metrics, suites, page)
 
 
 if __name__ == "__main__":

@@ -124,8 +124,8 @@ def align(
         places = ((peak + 0.5) / len(weights), first / len(weights), (last + 1) / len(weights))
         at, start, end = (_seconds(place, stretch) for place in places)
         inside = float(weights[first : last + 1].sum())
-        shares = (round(place, 4) for place in places)
-        found.append(Word(name, *shares, at, start, end, round(inside, 4)))
+        shares = [round(place, 4) for place in places]
+        found.append(Word(name, shares[0], shares[1], shares[2], at, start, end, round(inside, 4)))
     return found
 
 

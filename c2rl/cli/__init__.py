@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from c2rl import command
-from c2rl.cli import evaluate, features, project, search
+from c2rl.cli import doctor, evaluate, export, features, predict, project, search
 from c2rl.cli.answer import Json, print_json
 
 app = typer.Typer(
@@ -128,33 +128,10 @@ def report() -> None:
 app.command()(evaluate.evaluate)
 
 
-@app.command()
-def predict(
-    clips: Annotated[list[Path], typer.Argument(help="Videos or folders of frames.")],
-    encoder: Annotated[Path, typer.Option(help="Encoder folder.")],
-    translator: Annotated[Path, typer.Option(help="Translator folder.")],
-    as_json: Json = False,
-) -> None:
-    """Translate videos."""
-    from c2rl.app.translator import Translator
-    from c2rl.extract.encoder import SignEncoder
-
-    speaker = Translator(translator)
-    signer = SignEncoder(encoder, **speaker.extract)
-    if speaker.encoder != signer.meta.fingerprint:
-        raise ValueError(
-            f"{translator} was trained on features of encoder {speaker.encoder}, but {encoder} is"
-            f" {signer.meta.fingerprint}. Give the encoder it belongs to."
-        )
-    for clip in clips:
-        found = speaker.translate(signer.encode(clip))
-        if as_json:
-            print_json({"clip": str(clip), "n_best": [t._asdict() for t in found]})
-        else:
-            typer.echo(f"{clip}\t{found[0].sentence}")
-
-
+app.command()(predict.predict)
 app.command()(search.search)
+app.command()(export.export)
+app.command()(doctor.doctor)
 
 
 @app.command(context_settings={"allow_interspersed_args": False})

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 from c2rl import provenance
 from c2rl.provenance import Meta
+from c2rl.report import suites
+from c2rl.report.suites import Suite
 from c2rl.store.features import FeatureSplit, FeatureStore
 from c2rl.store.frames import FrameStore
 
@@ -38,10 +40,12 @@ class Inputs(NamedTuple):
     ranks: list[Json]
     embeddings: FeatureSplit | None
     """Sign vectors of `split` in the retriever's space."""
+    suites: list[Suite]
+    """Tables of ablations that were kept."""
 
 
 def read(
-    *, frames: Path, encoder: Path, translator: Path, retriever: Path, metrics: Path
+    *, frames: Path, encoder: Path, translator: Path, retriever: Path, metrics: Path, tables: Path
 ) -> Inputs:
     """Read what the other stages wrote.
 
@@ -51,6 +55,7 @@ def read(
         translator: Translator folder.
         retriever: Retriever folder.
         metrics: Folder of `<stage>.json` files.
+        tables: Folder of `<suite>.json` files; it may be absent.
 
     Returns:
         The content; lists are empty where a split is absent.
@@ -77,6 +82,7 @@ def read(
         predictions=named[split],
         ranks=read_lines(retriever / f"ranks.{split}.jsonl"),
         embeddings=embeddings if embeddings is not None and len(embeddings) else None,
+        suites=suites.read(tables),
     )
 
 
@@ -114,7 +120,7 @@ def _check_one_run(frames: Path, store: FrameStore, found: dict[str, Trained]) -
         own = found[name].config["encoder"]
         made.append((found[name], "encoder", own, encoder.path, encoder.meta, stage))
     for trained, kind, used, path, meta, stage in made:
-        if used != meta.fingerprint:
+        if used is not None and used != meta.fingerprint:  # imported features have no encoder
             raise ValueError(
                 f"{trained.path} was made from {kind} {used}, but {path} is {meta.fingerprint}."
                 f" Run `dvc repro {stage}`."

@@ -4,6 +4,7 @@ Labels inside the drawings are our own words, never the corpus's, whose script a
 """
 
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from c2rl.report.pictures import Picture, data_uri
 
 COLOURS = ("#0072b2", "#d55e00", "#007a5a", "#8a4f7d")
 """Told apart by colour-blind eyes, and dark enough on white."""
+INK = "#1c2430"
 MARKS = ("o", "s", "^", "D")
 DPI = 96
 """Pixels an inch, as browsers have it."""
@@ -34,8 +36,8 @@ _STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.axisbelow": True,
     "grid.color": "#e3e6ea",
-    "text.color": "#1c2430",
-    "axes.labelcolor": "#1c2430",
+    "text.color": INK,
+    "axes.labelcolor": INK,
 }
 
 
@@ -108,26 +110,41 @@ def curves(
         return _svg(figure, f"Line chart, {what}: {'; '.join(told)}.")
 
 
-def recall_rows(retrieve: dict[str, Any]) -> list[tuple[str, int, float]]:
+class Recall(NamedTuple):
+    """One bar."""
+
+    direction: str
+    """t2v or v2t."""
+    k: int
+    value: float
+    """Per cent."""
+    low: float | None
+    high: float | None
+    """95 % interval; None where none was computed."""
+
+
+def recall_rows(retrieve: dict[str, Any]) -> list[Recall]:
     """List R@K of the grouped protocol.
 
     Args:
         retrieve: Content of metrics/retrieve.json of one split.
 
     Returns:
-        Direction, K and recall in per cent.
+        A bar each.
     """
     grouped = retrieve.get("grouped", {})
-    return [
-        (direction, k, grouped[direction][f"r{k}"])
-        for direction in ("t2v", "v2t")
-        for k in (1, 5, 10)
-        if f"r{k}" in grouped.get(direction, {})
-    ]
+    found = []
+    for direction in ("t2v", "v2t"):
+        side = grouped.get(direction, {})
+        for k in (1, 5, 10):
+            if f"r{k}" in side:
+                ends = (side.get(f"r{k}_low"), side.get(f"r{k}_high"))
+                found.append(Recall(direction, k, side[f"r{k}"], *ends))
+    return found
 
 
-def recall_bars(rows: Sequence[tuple[str, int, float]], pool: int) -> Picture | None:
-    """Draw R@K beside what guessing gives.
+def recall_bars(rows: Sequence[Recall], pool: int) -> Picture | None:
+    """Draw R@K with its intervals beside what guessing gives.
 
     Args:
         rows: From `recall_rows`.
@@ -141,26 +158,66 @@ def recall_bars(rows: Sequence[tuple[str, int, float]], pool: int) -> Picture | 
     names = {"t2v": "text to video", "v2t": "video to text"}
     with _figure(4.4, 3.0) as (figure, axes):
         for number, (direction, colour) in enumerate(zip(names, COLOURS, strict=False)):
-            heights = [value for own, _, value in rows if own == direction]
-            places = np.arange(len(heights)) + 0.4 * number
-            bars = axes.bar(places, heights, 0.36, color=colour, label=names[direction])
-            axes.bar_label(bars, fmt="%.1f", fontsize=8.5, padding=2)
+            own = [row for row in rows if row.direction == direction]
+            places = np.arange(len(own)) + 0.4 * number
+            heights = [row.value for row in own]
+            axes.bar(places, heights, 0.36, color=colour, label=names[direction])
+            for place, row in zip(places, own, strict=True):
+                top = row.value if row.high is None else row.high
+                if row.low is not None:
+                    axes.vlines(place, row.low, top, color=INK, linewidth=1.4)
+                axes.text(place, top + 1.5, f"{row.value:.1f}", fontsize=8.5, ha="center")
         for place, k in enumerate((1, 5, 10)):
             guess = min(100.0, 100 * k / pool)
             label = "guessing" if place == 0 else ""  # named once
-            axes.hlines(
-                guess, place - 0.2, place + 0.6, color="#1c2430", linestyle=":", label=label
-            )
+            axes.hlines(guess, place - 0.2, place + 0.6, color=INK, linestyle=":", label=label)
         axes.set_xticks([0.2, 1.2, 2.2], ["R@1", "R@5", "R@10"])
-        axes.set_ylim(0, 130)
+        axes.set_ylim(0, 125)
         axes.set_yticks(range(0, 101, 20))
         axes.set_ylabel("per cent")
         axes.set_title("Retrieval, grouped", loc="left", fontsize=11)
         axes.grid(visible=False, axis="x")
         axes.legend(frameon=False, fontsize=8.5, ncols=3, loc="upper left", columnspacing=1,
                     handlelength=1.4)  # fmt: skip
-        told = ", ".join(f"{names[own]} R@{k} {value:.1f}" for own, k, value in rows)
+        told = ", ".join(f"{names[row.direction]} R@{row.k} {row.value:.1f}" for row in rows)
         return _svg(figure, f"Bar chart of recall in per cent: {told}.")
+
+
+def lengths(points: Sequence[tuple[int, int]]) -> Picture | None:
+    """Draw how long hypotheses are beside their references.
+
+    Args:
+        points: Words of the reference and of the hypothesis, one pair a clip.
+
+    Returns:
+        Dots on a grid, larger where clips coincide; None without clips.
+    """
+    if not points:
+        return None
+    counts = Counter(points)
+    meant, said = (np.array(own) for own in zip(*counts, strict=True))
+    sizes = np.array([*counts.values()])
+    last = int(max(meant.max(), said.max())) + 1
+    shorter = sum(own < its for its, own in points)
+    longer = sum(own > its for its, own in points)
+    with _figure(4.4, 3.4) as (figure, axes):
+        axes.plot([0, last], [0, last], color=INK, linewidth=1, linestyle=":", label="equal length")
+        axes.scatter(meant, said, s=14 + 110 * sizes / sizes.max(), color=COLOURS[0], alpha=0.75,
+                     linewidths=0)  # fmt: skip
+        axes.set_xlim(0, last)
+        axes.set_ylim(0, last)
+        axes.set_xlabel("words of the reference")
+        axes.set_ylabel("words of the translation")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+        axes.set_title("Length", loc="left", fontsize=11)
+        axes.legend(frameon=False, fontsize=8.5, loc="upper left")
+        alt = (
+            f"Scatter plot of words: {shorter} of {len(points)} translations are shorter than their"
+            f" reference, {longer} are longer. On average {np.mean([p[1] for p in points]):.1f}"
+            f" words for {np.mean([p[0] for p in points]):.1f}."
+        )
+        return _svg(figure, alt)
 
 
 def matrix(scores: npt.NDArray[np.float32]) -> Picture:

@@ -1,8 +1,6 @@
 """Stage report: everything on one page, which needs no network."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +9,26 @@ import jinja2
 from c2rl import provenance
 from c2rl.config import ReportParams
 from c2rl.provenance import Meta
-from c2rl.report import alignment, inputs, matching, origins, overlays, plots, strips, tables
+from c2rl.report import (
+    alignment,
+    charts,
+    confusion,
+    inputs,
+    matching,
+    origins,
+    overlays,
+    plot_data,
+    plots,
+    scores,
+    strips,
+    tables,
+    words,
+)
 from c2rl.report.inputs import Inputs
-from c2rl.report.pictures import Picture
-from c2rl.report.plots import Curve
 from c2rl.store.manifest import Row
 
 MOST_IN_MATRIX = 200
 """Clips of the similarity matrix; more are thinned evenly."""
-CURVES = ("epoch", "loss", "contrastive", "language", "dev_loss", "dev_recall", "dev_words")
-"""Columns of plots/curves.csv."""
 
 
 def report(
@@ -30,6 +38,7 @@ def report(
     translator: Path,
     retriever: Path,
     metrics: Path,
+    suites: Path,
     report: Path,
 ) -> None:
     """Write one page and the data of its plots.
@@ -41,26 +50,30 @@ def report(
         translator: Written by `translate`.
         retriever: Written by `retrieve`.
         metrics: Folder of the stages' metrics.
+        suites: Folder of kept tables of ablations; it may be absent.
         report: Folder to write: report.html and plots/.
 
     Raises:
         FileNotFoundError: If an artefact is absent or incomplete.
-        ValueError: If an artefact is damaged, or they do not belong to one run.
+        ValueError: If an artefact or a table is damaged, or they do not belong to one run.
     """
     found = inputs.read(
-        frames=frames, encoder=encoder, translator=translator, retriever=retriever, metrics=metrics
+        frames=frames,
+        encoder=encoder,
+        translator=translator,
+        retriever=retriever,
+        metrics=metrics,
+        tables=suites,
     )
     page = render(build(found, params.report.examples))
-    recall = plots.recall_rows(found.metrics["retrieve"].get("test", {}))
     made_from = {name: meta.fingerprint for name, meta in _metas(found).items()}
     made_from["metrics"] = provenance.fingerprint(found.metrics)
+    made_from["suites"] = provenance.fingerprint([suite._asdict() for suite in found.suites])
     origin: dict[str, Any] = {**made_from, "params": params.model_dump()}
     counts = {"bytes": len(page.encode())}
     with provenance.artefact(report, "report", made_from=origin, counts=counts) as folder:
         provenance.write_atomic(folder / "report.html", page)
-        rows = ([entry.get(name, "") for name in CURVES] for entry in found.encoder.history)
-        _write_csv(folder / "plots" / "curves.csv", CURVES, rows)
-        _write_csv(folder / "plots" / "recall.csv", ("direction", "k", "recall"), recall)
+        plot_data.write(folder / "plots", found)
 
 
 def render(content: dict[str, Any]) -> str:
@@ -92,29 +105,47 @@ def build(found: Inputs, examples: int) -> dict[str, Any]:
     Returns:
         The template's variables.
     """
-    translate, retrieve = found.metrics["translate"], found.metrics["retrieve"]
     metas, manifest = _metas(found), found.frames.manifest
     chosen = strips.examples(found.frames, found.predictions, examples)
-    ranked = retrieve.get(found.split, {})
-    recall = plots.recall_rows(ranked)
+    counts = words.tally(found.predictions)
     return {
+        **_scores(found),
         **_matching(found, chosen),
         "dataset": _dataset(found),
         "split": found.split,
-        "headlines": tables.headlines(translate, retrieve, found.split),
         "origins": origins.origins(metas),
         "parameters": origins.parameters(metas),
         "versions": origins.versions(metas),
-        "translation": tables.translation(translate),
-        "signatures": tables.signatures(translate),
-        "retrieval": tables.retrieval(retrieve),
         "corpus_card": tables.corpus_card(found.metrics["prepare"], manifest),
         "left_out": tables.left_out(manifest),
         "overlays": overlays.overlays(found.frames),
-        "curves": _curves(found),
+        "curves": charts.curves(found),
+        "suites": found.suites,
+        "lengths": charts.lengths(found),
+        "confused": confusion.matrix(counts),
+        "mistaken": confusion.bars(counts),
         "examples": chosen,
-        "recall": plots.recall_bars(recall, ranked["grouped"]["pool"]) if recall else None,
+        "recall": charts.recall(found),
         "hits": tables.hits_and_misses(found.ranks),
+        "aligned": found.metrics["pretrain"].get("dev", {}),
+    }
+
+
+def _scores(found: Inputs) -> dict[str, Any]:
+    translate, retrieve = found.metrics["translate"], found.metrics["retrieve"]
+    own = translate.get(found.split, {})
+    training = [r.clip.sentence for r in found.frames.rows if r.clip.split == "train"]
+    return {
+        "headlines": scores.headlines(translate, retrieve, found.split),
+        "translation": scores.translation(translate),
+        "signatures": scores.signatures(translate, own=True),
+        "profiles": scores.profiles(translate),
+        "other_signatures": scores.signatures(translate, own=False),
+        "watch": scores.watch(own, found.predictions, training),
+        "covered": own.get("covered"),
+        "unknown_pieces": own.get("unknown_pieces", ""),
+        "retrieval": [scores.retrieval(retrieve, name) for name in ("test", "dev")],
+        "retrieval_signatures": scores.retrieval_signatures(retrieve),
     }
 
 
@@ -132,33 +163,6 @@ def _dataset(found: Inputs) -> str:
     return str(found.frames.meta.made_from.get("dataset") or said or tables.ABSENT)
 
 
-def _curves(found: Inputs) -> list[Picture]:
-    pretrain, translate = found.encoder.history, found.translator.history
-    retrieve, loss = found.retriever.history, (Curve("train", "loss"), Curve("dev", "dev_loss"))
-    parts = (
-        Curve("contrastive, train", "contrastive"),
-        Curve("contrastive, dev", "dev_contrastive"),
-        Curve("language, train", "language"),
-        Curve("language, dev", "dev_language"),
-    )
-    probes = (Curve("clips matched (recall)", "dev_recall"), Curve("words right", "dev_words"))
-    reads = (
-        Curve("inside their sign", "dev_alignment"),
-        Curve("all signed frames alike", "dev_alignment_signing"),
-        Curve("all frames alike", "dev_alignment_chance"),
-    )
-    charts = [
-        plots.curves(pretrain, "Pretraining: loss", "loss", loss),
-        plots.curves(pretrain, "Pretraining: parts of the loss", "loss", parts),
-        plots.curves(pretrain, "Pretraining: dev probes", "per cent", probes),
-        plots.curves(pretrain, "Pretraining: what words read, dev", "per cent", reads),
-        plots.curves(translate, "Translation: train loss", "loss", loss),
-        plots.curves(translate, "Translation: dev BLEU-4", "BLEU-4", [Curve("dev", "dev_bleu4")]),
-        plots.curves(retrieve, "Retrieval: dev R@1", "per cent", [Curve("dev", "dev_r1")]),
-    ]
-    return [chart for chart in charts if chart is not None]
-
-
 def _matching(found: Inputs, examples: Sequence[strips.Example]) -> dict[str, Any]:
     """Compare the split's clips and sentences in the retriever's space."""
     split, config = found.embeddings, found.retriever.config
@@ -166,7 +170,7 @@ def _matching(found: Inputs, examples: Sequence[strips.Example]) -> dict[str, An
         return {"matrix": None, "matrix_clips": 0, "all_clips": 0, "maps": []}
     text = matching.TextEncoder(found.retriever)
     chosen = matching.spread(len(split), MOST_IN_MATRIX)
-    scores = matching.similarity(
+    matched = matching.similarity(
         [matching.vectors(split, i) for i in chosen],
         text.encode([split.sentences[i] for i in chosen]),
         sharpness=config["sharpness"],
@@ -174,7 +178,7 @@ def _matching(found: Inputs, examples: Sequence[strips.Example]) -> dict[str, An
     )
     sampling, rows = found.encoder.config["frames"], _mapped(found, examples)
     return {
-        "matrix": plots.matrix(scores),
+        "matrix": plots.matrix(matched),
         "matrix_clips": len(chosen),
         "all_clips": len(split),
         "maps": [
@@ -187,7 +191,7 @@ def _matching(found: Inputs, examples: Sequence[strips.Example]) -> dict[str, An
 
 
 def _mapped(found: Inputs, examples: Sequence[strips.Example]) -> list[Row]:
-    """Take the first best, middle and worst example that has vectors."""
+    """Take the first best, random and worst example that has vectors."""
     assert found.embeddings is not None
     stored = set(found.embeddings.ids)
     rows = {row.clip.id: row for row in found.frames.rows if row.clip.id in stored}
@@ -196,11 +200,3 @@ def _mapped(found: Inputs, examples: Sequence[strips.Example]) -> list[Row]:
         if example.id in rows:
             first.setdefault(example.kind, rows[example.id])
     return list(first.values())
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    provenance.write_atomic(path, file.getvalue())

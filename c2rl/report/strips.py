@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from c2rl import provenance
 from c2rl.report.pictures import Picture, encode
 from c2rl.store.frames import FrameStore
 
@@ -20,11 +21,15 @@ class Example(NamedTuple):
     """A clip with its translation."""
 
     kind: str
-    """best, middle or worst."""
+    """best, random or worst."""
     id: str
     reference: str
     hypothesis: str
     rouge_l: float
+    score: float | None
+    """Log probability a token."""
+    others: list[str]
+    """The next best translations."""
     language: str
     """ISO 639-1 code; empty where unknown."""
     about: str
@@ -33,28 +38,29 @@ class Example(NamedTuple):
 
 
 def choose(predictions: Sequence[dict[str, Any]], count: int) -> list[tuple[str, dict[str, Any]]]:
-    """Choose the best, the middle and the worst translations.
+    """Choose the best, some random and the worst translations.
 
     Args:
         predictions: Rows of predictions.<split>.jsonl.
         count: How many to show.
 
     Returns:
-        Kind and row; ordered by ROUGE-L, equal ones by id.
+        Kind and row. Best and worst by ROUGE-L, equal ones by id; the random ones by a hash of
+        their ids, so that reports of two runs show the same clips where they can.
 
     Example:
         >>> rows = [{"id": str(i), "rouge_l": 10.0 * i} for i in range(9)]
         >>> [(kind, row["id"]) for kind, row in choose(rows, 3)]
-        [('best', '8'), ('middle', '4'), ('worst', '0')]
+        [('best', '8'), ('random', '1'), ('worst', '0')]
     """
     ordered = sorted(predictions, key=lambda row: (-row["rouge_l"], row["id"]))
     count = min(count, len(ordered))
     best, worst = -(-count // 3), count // 3
-    middle = count - best - worst
-    start = best + (len(ordered) - best - worst - middle) // 2
+    rest = ordered[best : len(ordered) - worst]
+    drawn = sorted(rest, key=lambda row: provenance.fingerprint(row["id"]))
     return [
         *(("best", row) for row in ordered[:best]),
-        *(("middle", row) for row in ordered[start : start + middle]),
+        *(("random", row) for row in drawn[: count - best - worst]),
         *(("worst", row) for row in ordered[len(ordered) - worst :]),
     ]
 
@@ -68,7 +74,7 @@ def examples(store: FrameStore, predictions: Sequence[dict[str, Any]], count: in
         count: How many.
 
     Returns:
-        Best, middle and worst ones.
+        Best, random and worst ones.
     """
     numbers = {row.clip.id: number for number, row in enumerate(store.rows)}
     found = []
@@ -82,6 +88,8 @@ def examples(store: FrameStore, predictions: Sequence[dict[str, Any]], count: in
                 reference=row["reference"],
                 hypothesis=row["hypothesis"],
                 rouge_l=row["rouge_l"],
+                score=row.get("score"),
+                others=[sentence for sentence, _ in row.get("n_best", [])],
                 language=clip.language if clip else "",
                 about="" if number is None else _about(store, number),
                 strip=None if number is None else strip(store, number),

@@ -1,4 +1,4 @@
-"""The report's tables; every cell is text that the template escapes."""
+"""The report's tables of clips; every cell is text that the template escapes."""
 
 import math
 from collections.abc import Sequence
@@ -24,15 +24,6 @@ class Table(NamedTuple):
     """Leading columns that hold text; the others hold numbers."""
 
 
-class Headline(NamedTuple):
-    """One number, large."""
-
-    name: str
-    value: str
-    beside: str
-    """What it must be compared with."""
-
-
 def show(value: Any, digits: int = 2) -> str:
     """Write a number for a person.
 
@@ -50,96 +41,6 @@ def show(value: Any, digits: int = 2) -> str:
     if value is None or math.isnan(value):
         return ABSENT
     return f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}"
-
-
-def headlines(translate: dict[str, Any], retrieve: dict[str, Any], split: str) -> list[Headline]:
-    """Choose the four numbers that come first.
-
-    Args:
-        translate: Content of metrics/translate.json.
-        retrieve: Content of metrics/retrieve.json.
-        split: Whose numbers.
-
-    Returns:
-        BLEU-4, ROUGE-L and R@1 in both directions, each with what chance or language alone gives.
-    """
-    own, ranked = translate.get(split, {}), retrieve.get(split, {}).get("grouped", {})
-    blind = (
-        f"without looking at the video: {show(own.get('bleu4_shuffled'))} shuffled,"
-        f" {show(own.get('bleu4_constant'))} constant"
-    )
-    chance = f"guessing among {show(ranked.get('pool'))}: {show(ranked.get('chance'))}"
-    also = f"chrF {show(own.get('chrf'))}; {show(own.get('n'))} clips"
-    return [
-        Headline("Translation, BLEU-4", show(own.get("bleu4")), blind),
-        Headline("Translation, ROUGE-L", show(own.get("rouge_l")), also),
-        Headline("Text to video, R@1", show(ranked.get("t2v", {}).get("r1")), chance),
-        Headline("Video to text, R@1", show(ranked.get("v2t", {}).get("r1")), chance),
-    ]
-
-
-def translation(metrics: dict[str, Any]) -> Table:
-    """Show the translation scores of all splits and profiles.
-
-    Args:
-        metrics: Content of metrics/translate.json.
-
-    Returns:
-        One row a split and profile.
-    """
-    keys = ["bleu1", "bleu2", "bleu3", "bleu4", "bleu4_shuffled", "bleu4_constant", "rouge_l"]
-    columns = ["Split", "BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "BLEU-4 shuffled"]
-    columns += ["BLEU-4 constant", "ROUGE-L", "chrF", "Clips"]
-    rows = []
-    for split in ("test", "dev"):
-        own = metrics.get(split, {})
-        named = {split: own} | {f"{split}, {k}": v for k, v in own.get("profiles", {}).items()}
-        rows += [
-            [name, *(show(scores.get(k)) for k in (*keys, "chrf", "n"))]
-            for name, scores in named.items()
-        ]
-    return Table("Translation scores, 0 to 100, higher is better", columns, rows)
-
-
-def signatures(metrics: dict[str, Any]) -> list[str]:
-    """List how the translation scores were computed.
-
-    Args:
-        metrics: Content of metrics/translate.json.
-
-    Returns:
-        Distinct signatures, the default profile's first.
-    """
-    found = [
-        scores.get("signature")
-        for own in metrics.values()
-        for scores in (own, *own.get("profiles", {}).values())
-    ]
-    return list(dict.fromkeys(s for s in found if s))
-
-
-def retrieval(metrics: dict[str, Any]) -> Table:
-    """Show R@K under both protocols.
-
-    Args:
-        metrics: Content of metrics/retrieve.json.
-
-    Returns:
-        One row a split, protocol and direction.
-    """
-    columns = ["Split", "Protocol", "Direction", "R@1", "R@5", "R@10", "Median rank"]
-    columns += ["Queries", "Pool", "R@1 of guessing"]
-    rows = []
-    for split in ("test", "dev"):
-        for protocol in ("grouped", "paired"):
-            own = metrics.get(split, {}).get(protocol, {})
-            for key, name in (("t2v", "text to video"), ("v2t", "video to text")):
-                side = own.get(key, {})
-                numbers = [side.get(k) for k in ("r1", "r5", "r10")]
-                cells = [show(v) for v in numbers] + [show(side.get("median_rank"), 1)]
-                cells += [show(side.get("n")), show(own.get("pool")), show(own.get("chance"))]
-                rows.append([split, protocol, name, *cells])
-    return Table("Retrieval, recall in per cent", columns, rows, texts=3)
 
 
 def corpus_card(prepare: dict[str, Any], manifest: Sequence[Row]) -> Table:

@@ -133,6 +133,7 @@ class Pool:
         *,
         timeout_s: Callable[[Any], float],
         retry: Callable[[Any], Any] = lambda _: None,
+        is_ahead: bool = True,
     ) -> Iterator[Outcome]:
         """Do tasks; a run that is given up leaves nothing to the next, and two never overlap.
 
@@ -140,6 +141,8 @@ class Pool:
             tasks: Picklable; handed out in order.
             timeout_s: Wall-clock seconds that a task may take, from its hand-out.
             retry: Gives the task to try instead after a time-out or crash, or None to give up.
+            is_ahead: Whether a worker does its next task while the caller is at its last outcome;
+                otherwise a kill of both costs no finished task but that one.
 
         Yields:
             One outcome a task, in the order in which they finish.
@@ -166,11 +169,14 @@ class Pool:
                         if task and again is not None:
                             todo.appendleft((task[0], again))
                             outcome = None
-                    if todo and self._crew[place].is_free():  # it works while the caller does
+                    finished = outcome if task else None
+                    if finished and not is_ahead:
+                        yield finished
+                    if todo and self._crew[place].is_free():
                         following = todo.popleft()
                         self._crew[place].give(following, timeout_s(following[1]))
-                    if outcome is not None and task is not None:
-                        yield outcome
+                    if finished and is_ahead:
+                        yield finished
         finally:
             for place in [place for place, worker in self._crew.items() if worker.task]:
                 self._crew.pop(place).kill()

@@ -6,14 +6,14 @@ FFmpeg, is the second reader, for files on which PyAV hangs or crashes: the same
 one progressive 8-bit H.264 stream of constant rate, no edit list, no rotation, no need to seek.
 Use it in a worker process (`pool.py`): either library may hang on a damaged file.
 
-Shape letters in this file:
-    T frames; H, W height and width in pixels.
+Shape letters: T frames; H, W height and width in pixels.
 """
 
 import bisect
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,8 +26,7 @@ from c2rl.video.segment import numbers, segment
 if TYPE_CHECKING:
     from av import VideoFrame
 
-MAX_FRAMES = 200_000
-"""Most frames of a clip: about two hours."""
+MAX_FRAMES = 200_000  # of a clip: about two hours
 BATCH_BYTES = 256 * 2**20
 """Largest clip in raw RGB that decord may hold at once; longer ones are streamed by PyAV."""
 
@@ -38,8 +37,7 @@ _DECORD_PIXELS = {"yuv420p", "yuvj420p", "yuv422p", "yuv444p", "gbrp"}
 _DECORD_CONTAINERS = {"mp4", "matroska"}
 _STRICT = 1e-4  # decord's tolerance, in which 0 is none: it may replace no frame by the one before
 _ONE_PACKET_ONE_FRAME = {"h264", "hevc", "vp9", "av1"}
-# Not HEVC: what is no reference in its temporal layer may be one for the layers above.
-_SKIPPABLE = {"h264"}
+_SKIPPABLE = {"h264"}  # not HEVC: no reference in its temporal layer may be one for those above
 _SEEK_FROM = 200  # frames; nearer ones are reached sooner without seeking
 
 _FACTS = (
@@ -149,11 +147,13 @@ def read_frames(
 def quiet() -> None:
     """Stop both libraries from writing about damaged files to the terminal."""
     import av
-    import decord
 
     av.logging.set_level(None)
     logging.getLogger("libav").setLevel(logging.CRITICAL)
-    decord.logging.set_level(decord.logging.QUIET)
+    with suppress(ImportError):  # decord is made for few kinds of machine
+        import decord
+
+        decord.logging.set_level(decord.logging.QUIET)
 
 
 def _clip(

@@ -25,6 +25,25 @@ SCORING = {"sharpness": 0.07, "mix": 0.5}
 WIDTH = 16
 
 
+SUITE = {
+    "title": "Effect of the loss weights",
+    "heading": "Effect of the loss weights. Dataset table, seeds 0, 1, 2.",
+    "notes": ["One row never ran."],
+    "columns": ["BLEU-4", "R@1"],
+    "rows": [
+        {"name": "one to two", "cells": [
+            {"mean": 31.26, "sd": 2.04, "n": 3, "paper": 26.19},
+            {"mean": 60.0, "sd": None, "n": 1, "paper": None},
+        ]},
+        {"name": "one to one", "cells": [
+            {"mean": None, "sd": None, "n": 0, "paper": 26.75},
+            {"mean": None, "sd": None, "n": 0, "paper": None},
+        ]},
+    ],
+    "commit": "0123abc", "machine": "2 cores", "command": "suite.py show loss_weights --keep",
+}  # fmt: skip
+
+
 def sentence(number):
     return " ".join(WORDS[(number * step + step) % len(WORDS)] for step in (1, 3, 5, 7))
 
@@ -78,7 +97,13 @@ def write_encoder(path, frames):
     history = [
         {"epoch": e, "loss": 9.0 / e, "contrastive": 5 / e, "language": 4 / e} for e in (1, 2, 3)
     ]
-    history[2] |= {"dev_loss": 4.0, "dev_contrastive": 2.0, "dev_language": 2.0, "dev_recall": 50.0}
+    history[2] |= {
+        "dev_loss": 4.0,
+        "dev_contrastive": 2.0,
+        "dev_language": 2.0,
+        "dev_recall": 50.0,
+        "dev_words": 20.0,
+    }
     with provenance.artefact(path, "encoder", made_from=made_from, counts={}) as folder:
         checkpoint.save_weights(folder / "model.safetensors", {"weight": torch.ones(2)})
         provenance.write_json(folder / "config.json", {"frames": SAMPLING})
@@ -144,12 +169,18 @@ def write_retriever(path, encoder, rows):
 def write_metrics(folder, splits):
     scores = {f"bleu{n}": 50.0 / n for n in (1, 2, 3, 4)} | {"rouge_l": 40.0, "chrf": 45.0, "n": 4}
     scores |= {"bleu4_shuffled": 3.0, "bleu4_constant": 2.5}
-    scores |= {"signature": "some|signature", "profiles": {}}
-    side = {"r1": 25.0, "r5": 75.0, "r10": 100.0, "median_rank": 2.0, "n": 4}
-    ranks = {"t2v": side, "v2t": side, "pool": 4, "chance": 25.0}
+    scores |= {"bleu4_mean": 12.0, "bleu4_ci": 2.5, "chrf_pp": 44.0, "signature": "some|signature"}
+    scores |= {"distinct": 88.89, "length_ratio": 0.5, "commonest": 11.11, "empty": 11.11}
+    scores |= {"copied": 0.0, "covered": 100.0, "unknown_pieces": ""}
+    scores |= {"profiles": {"other": {"bleu4": 13.5, "n": 4, "signature": "other|signature"}}}
+    side = {"r1": 25.0, "r5": 75.0, "r10": 100.0, "median_rank": 2.0, "mean_rank": 2.5, "n": 4}
+    side |= {"mrr": 50.0, "ties": 0, "r1_low": 5.0, "r1_high": 45.0}
+    ranks = {"t2v": side, "v2t": side, "pool": 4, "chance": 25.0, "signature": "ranks|signature"}
     held_out = [split for split in ("dev", "test") if split in splits]
     stored = {"frames": 100, "hours": 0.1, "megabytes": 1.0, "failed": {}}
+    aligned = {"alignment": 40.25, "alignment_signing": 30.0, "alignment_chance": 20.0}
     content = {
+        "pretrain": {"dev": aligned},
         "prepare": {split: {"clips": n, **stored} for split, n in splits.items()},
         "translate": dict.fromkeys(held_out, scores),
         "retrieve": {split: {"grouped": ranks, "paired": ranks} for split in held_out},
@@ -169,9 +200,10 @@ class Run:
         write_translator(root / "translator", encoder, self.rows)
         self.model, self.tokenizer = write_retriever(root / "retriever", encoder, self.rows)
         write_metrics(root / "metrics", splits)
+        provenance.write_json(root / "suites" / "loss_weights.json", SUITE)
 
     def paths(self, out="report"):
-        names = ("frames", "encoder", "translator", "retriever", "metrics")
+        names = ("frames", "encoder", "translator", "retriever", "metrics", "suites")
         return {name: self.root / name for name in names} | {"report": self.root / out}
 
     def report(self, examples=6, out="report"):

@@ -12,7 +12,9 @@ from c2rl.video.sample import segments
 
 def test_the_text_side_equals_the_retrievers(finished):
     run = finished[0]
-    found = inputs.read(**{k: v for k, v in run.paths().items() if k != "report"})
+    paths = run.paths()
+    tables = {"tables": paths.pop("suites")}
+    found = inputs.read(**{k: v for k, v in paths.items() if k != "report"}, **tables)
     run.model.eval()
     sentences = found.embeddings.sentences
     ours = matching.TextEncoder(found.retriever).encode(sentences)
@@ -54,7 +56,10 @@ def test_examples_are_a_pure_choice():
         assert chosen == strips.choose(rows[::-1], count)
         ids = [row["id"] for _, row in chosen]
         assert len(set(ids)) == len(ids) == min(count, 20)
-    assert [row["id"] for _, row in strips.choose(rows, 6)] == ["04", "09", "07", "12", "10", "15"]
+    kinds = [kind for kind, _ in strips.choose(rows, 6)]
+    assert kinds == ["best", "best", "random", "random", "worst", "worst"]
+    ends = [row["id"] for kind, row in strips.choose(rows, 6) if kind != "random"]
+    assert ends == ["04", "09", "10", "15"]
 
 
 def test_misses_are_shown_once_a_sentence():
@@ -75,3 +80,17 @@ def test_a_history_without_a_value_has_no_chart():
     lines = [plots.Curve("dev", "dev_loss")]
     assert plots.curves([{"epoch": 1, "loss": 1.0}], "title", "unit", lines) is None
     assert plots.curves([], "title", "unit", lines) is None
+
+
+def test_random_examples_are_the_same_clips_whatever_the_model_says():
+    """So reports of two runs can be laid side by side."""
+    ids = [f"{i:02}" for i in range(40)]
+    good = [{"id": own, "rouge_l": 50.0 + number} for number, own in enumerate(ids)]
+    other = [{"id": own, "rouge_l": 90.0 - number} for number, own in enumerate(ids)]
+    drawn = [
+        {row["id"] for kind, row in strips.choose(rows, 9) if kind == "random"}
+        for rows in (good, other)
+    ]
+    edges = {*ids[:3], *ids[-3:]}  # best of one is worst of the other
+    assert drawn[0] == drawn[1]
+    assert not drawn[0] & edges

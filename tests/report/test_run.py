@@ -1,4 +1,3 @@
-import csv
 import re
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -6,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from c2rl import provenance
+from c2rl.report import plot_data
 
 HOSTILE = "</text><script>alert(1)</script> & regen"
 CHINESE = "明天北方下雨。"
@@ -45,11 +45,11 @@ def test_the_page_is_small(finished):
 def test_every_picture_has_words(finished):
     page = Page(finished[1])
     images = page.all("img")
-    assert len(images) == 6 + 6 + 2  # charts, strips, matrix and bars
+    assert len(images) == 7 + 6 + 3  # charts, strips; lengths, similarity and recall
     assert all(len(image["alt"]) > 20 for image in images)
-    maps = page.all("svg")
-    assert len(maps) == 3
-    assert all("Each token reads most: " in own["aria-label"] for own in maps)
+    drawn = [own["aria-label"] for own in page.all("svg")]
+    assert sum("Each token reads most: " in told for told in drawn) == 3
+    assert sum("how often they were missing" in told for told in drawn) == 1
 
 
 def test_headings_and_anchors_are_in_order(finished):
@@ -81,12 +81,20 @@ def test_two_runs_give_the_same_bytes(finished):
 
 def test_plots_are_written_for_dvc(finished):
     folder = finished[0].root / "report" / "plots"
-    with (folder / "curves.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["loss"] for row in rows] == ["9.0", "4.5", "3.0"]
-    assert [row["dev_recall"] for row in rows] == ["", "", "50.0"]
+    curves = {name: (folder / f"{name}.csv").read_text().splitlines() for name in plot_data.CURVES}
+    assert curves["pretrain"][:2] == ["epoch,loss,contrastive,language", "1,9.0,5.0,4.0"]
+    assert curves["pretrain_dev"] == ["epoch,dev_loss,dev_recall,dev_words", "3,4.0,50.0,20.0"]
+    assert curves["translate"] == ["epoch,loss", "1,3.0", "2,2.0"]
+    assert curves["translate_dev"] == ["epoch,dev_bleu4", "2,11.5"]
+    assert curves["retrieve_dev"] == ["epoch,dev_r1", "1,20.0"]
+    assert not any(",," in line or line.endswith(",") for own in curves.values() for line in own)
     recall = (folder / "recall.csv").read_text()
-    assert recall.splitlines()[:2] == ["direction,k,recall", "t2v,1,25.0"]
+    assert recall.splitlines()[:2] == ["query,recall,low,high", "t2v R@ 1,25.0,5.0,45.0"]
+    assert recall.splitlines()[2] == "t2v R@ 5,75.0,,"
+    assert recall.splitlines()[-1] == "guess R@10,100.0,,"
+    confusion = (folder / "confusion.csv").read_text().splitlines()
+    assert confusion[0] == "actual,predicted"
+    assert "regen,(left out)" in confusion
 
 
 def test_signs_are_drawn_above_the_map(finished):
@@ -113,7 +121,7 @@ def test_without_held_out_clips_it_says_so(make_run):
     page = run.report()
     assert "No held-out clip was translated." in page
     assert "No held-out clip was ranked." in page
-    assert (run.root / "report/plots/recall.csv").read_text() == "direction,k,recall\n"
+    assert (run.root / "report/plots/recall.csv").read_text() == "query,recall,low,high\n"
 
 
 def test_one_clip_and_no_metrics_suffice(make_run):
@@ -158,3 +166,38 @@ def test_an_absent_artefact_is_told(make_run):
     (run.root / "translator" / "meta.json").unlink()
     with pytest.raises(FileNotFoundError, match="dvc repro translate"):
         run.report()
+
+
+def test_scores_stand_with_their_intervals_and_signatures(finished):
+    page = finished[1]
+    assert "95 % interval 9.5 to 14.5" in page  # 12.0 minus and plus 2.5
+    assert "95 % interval 5.0 to 45.0" in page
+    for signature in ("some|signature", "other|signature", "ranks|signature"):
+        assert f"<code>{signature}</code>" in page
+    assert "<td>13.50</td>" in page
+
+
+def test_what_words_read_is_told_beside_what_blind_reading_gives(finished):
+    assert "40.2 % from the frames of their own sign" in finished[1]
+    assert "30.0 % would be reading all signed frames alike, 20.0 % all frames" in finished[1]
+
+
+def test_kept_tables_are_shown(finished):
+    page = finished[1]
+    assert "<caption><span>Dataset table, seeds 0, 1, 2.</span></caption>" in page
+    assert '31.3 ± 2.0<br><span class="note">n = 3, [26.19]</span>' in page
+    assert "One row never ran." in page
+    assert "No table was kept" not in page
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_without_kept_tables_the_commands_are_told(make_run, is_there):
+    run = make_run(splits={"train": 4, "test": 3})
+    (run.root / "suites" / "loss_weights.json").unlink()
+    (run.root / "suites" / "README.md").write_text("How to keep one.")
+    if not is_there:
+        (run.root / "suites" / "README.md").unlink()
+        (run.root / "suites").rmdir()
+    page = run.report()
+    assert "No table was kept." in page
+    assert "python pipeline/suite.py show NAME --keep" in page

@@ -232,6 +232,17 @@ def test_the_next_task_is_done_while_the_caller_works(tmp_path):
         assert next(outcomes).number == 1
 
 
+def test_a_caller_may_finish_with_an_outcome_before_its_worker_goes_on(tmp_path):
+    touch = f"__import__('pathlib').Path({str(tmp_path / 'begun')!r}).touch()"
+    with pool.Pool(_evaluator, None, workers=2) as crew:
+        outcomes = crew.run(["1", PID, touch], timeout_s=lambda _: 30.0, is_ahead=False)
+        assert next(outcomes).failure == ""
+        time.sleep(0.5)
+        assert not (tmp_path / "begun").exists()
+        assert len([*outcomes]) == 2
+        assert (tmp_path / "begun").exists()
+
+
 def test_a_worker_that_cannot_begin_tells_why():
     with pool.Pool(_missing, "best.safetensors", workers=2) as crew:
         outcomes = crew.run([1, 2], timeout_s=lambda _: 30.0)

@@ -49,7 +49,10 @@ def results(pool: Pool, shards: Sequence[Shard]) -> Iterator[tuple[int, Any]]:
         OSError: If a shard fails twice, or raised one.
         ValueError: If a shard, or `begin`, raised one.
     """
-    outcomes = pool.run(shards, timeout_s=lambda shard: shard.timeout_s, retry=SecondTry())
+    # A shard is saved before its worker gets the next one, or a kill could cost both.
+    outcomes = pool.run(
+        shards, timeout_s=lambda shard: shard.timeout_s, retry=SecondTry(), is_ahead=False
+    )
     for outcome in outcomes:
         shard = shards[outcome.number]
         if outcome.failure:

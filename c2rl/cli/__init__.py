@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from c2rl import command
-from c2rl.cli import doctor, evaluate, export, features, predict, project, search
+from c2rl.cli import demo, doctor, evaluate, export, features, predict, project, search
 from c2rl.cli.answer import Json, print_json
 
 app = typer.Typer(
@@ -131,6 +131,7 @@ app.command()(evaluate.evaluate)
 app.command()(predict.predict)
 app.command()(search.search)
 app.command()(export.export)
+app.command()(demo.demo)
 app.command()(doctor.doctor)
 
 

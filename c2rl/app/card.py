@@ -10,11 +10,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jinja2
-
 from c2rl import provenance
 from c2rl.corpora import find
 from c2rl.provenance import Meta
+from c2rl.report import templates
 from c2rl.report.inputs import read_lines
 from c2rl.report.origins import flat
 from c2rl.store.manifest import OK, Row, read_manifest
@@ -259,14 +258,7 @@ def render(kind: str, meta: Meta, told: Sequence[Score], learned: Data | None, *
     Returns:
         Markdown with a YAML head, as the Hugging Face hub reads it.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("c2rl", "app"),
-        autoescape=False,  # Markdown
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = templates.environment("c2rl", "app", is_html=False)
     task, tag, words = TASKS[kind]
     return environment.get_template("card.md.jinja").render(
         kind=kind,

@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from c2rl.app import answers
 from c2rl.app.answers import Answer, Found
-from c2rl.report import strips
+from c2rl.report import strips, templates
 from c2rl.report.pictures import Picture
 from c2rl.store.frames import FrameStore
 
@@ -26,13 +24,7 @@ def render(answer: Answer, frames: Path | None) -> str:
         FileNotFoundError: If the frame store is absent or incomplete.
         ValueError: If it is damaged.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("c2rl", "app"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = templates.environment("c2rl", "app")
     pictures = _strips(answer, frames)
     return environment.get_template("search.html.jinja").render(
         query=answer.query,

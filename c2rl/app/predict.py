@@ -125,9 +125,9 @@ class Predictor:
         self, found: list[Clip | Prediction], windows: Windows, search: dict[str, Any]
     ) -> Iterator[Prediction]:
         places = [place for place, clip in enumerate(found) if isinstance(clip, Clip)]
-        tasks = [self._task(clip) for clip in found if isinstance(clip, Clip)]
+        tasks = [self.task(clip) for clip in found if isinstance(clip, Clip)]
         done: dict[int, Window | Long] = {}
-        for outcome in self._decode(tasks):
+        for outcome in self.decode(tasks):
             is_long = isinstance(outcome.value, Long)
             done[places[outcome.number]] = (
                 outcome.value if is_long else self._window(outcome, tasks, search)
@@ -149,7 +149,7 @@ class Predictor:
         pieces = cut([task], windows)
         done: dict[int, Window] = {}
         with progress(f"predict {source}", len(pieces)) as bar:
-            for outcome in self._decode(pieces):
+            for outcome in self.decode(pieces):
                 done[outcome.number] = self._window(outcome, pieces, search)
                 bar.count(0)
         found = [done[number] for number in range(len(pieces))]
@@ -157,10 +157,23 @@ class Predictor:
             return _unread(source, found[0].reason)
         return Prediction(source, found)
 
-    def _decode(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    def decode(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """Decode clips in the processes, each in the thread that asks first.
+
+        Args:
+            tasks: From `task`.
+
+        Yields:
+            One outcome a clip, in the order in which they finish; `Long` of one to be cut.
+        """
         return self._pool.run(tasks, timeout_s=timeout_s, retry=with_decord)
 
-    def _task(self, clip: Clip) -> Task:
+    def task(self, clip: Clip) -> Task:
+        """Tell a process what to read of a clip.
+
+        Args:
+            clip: Whose source is a file or folder of this machine.
+        """
         # An absolute path below "/" is a path below a root, as annotations' paths are.
         below = Path(clip.source).resolve().relative_to("/").as_posix()
         return self.encoder.trained.task(Path("/"), clip._replace(source=below))
@@ -175,12 +188,23 @@ class Predictor:
         if result.status != OK:
             return Window(start, end, [], result.reason)
         try:
-            n_best = self.translator.translate(self._encode(result), **search)
+            n_best = self.translator.translate(self.encode(result), **search)
         except ValueError as error:  # more frames than a model takes, or it diverged
             return Window(start, end, [], str(error))
         return Window(start, end, n_best)
 
-    def _encode(self, result: Result) -> torch.Tensor:
+    def encode(self, result: Result) -> torch.Tensor:
+        """Encode what a process decoded.
+
+        Args:
+            result: Frames of a clip that could be read.
+
+        Returns:
+            (T', C) float16 on the CPU.
+
+        Raises:
+            ValueError: If the encoder gives what float16 cannot hold.
+        """
         read = reader(result.numbers, result.frames)
         view = self.encoder.look(read, result.num_frames, result.fps)
         (features,) = self.encoder.encode_batch([view])

@@ -108,12 +108,43 @@ def align(
     Returns:
         The words, in their order; punctuation is left out.
     """
+    return place(read(signs, text, words, sharpness=sharpness), stretch)
+
+
+def read(
+    signs: Tensor, text: Tensor, words: Sequence[tuple[str, list[int]]], *, sharpness: float
+) -> list[tuple[str, Tensor]]:
+    """Tell how much of each moment every word reads.
+
+    Args:
+        signs: As for `align`.
+        text: Likewise.
+        words: Likewise.
+        sharpness: Likewise.
+
+    Returns:
+        Each word with its (T,) weights, which add up to 1; punctuation is left out.
+    """
     reads = match(signs.float(), text.float(), sharpness=sharpness)  # (U, T)
+    return [
+        (name, reads[own].mean(dim=0))
+        for name, own in words
+        if any(letter.isalnum() for letter in name)
+    ]
+
+
+def place(words: Sequence[tuple[str, Tensor]], stretch: Stretch) -> list[Word]:
+    """Tell where each word reads most.
+
+    Args:
+        words: From `read`.
+        stretch: Of the clip.
+
+    Returns:
+        The words, in their order.
+    """
     found = []
-    for name, own in words:
-        if not any(letter.isalnum() for letter in name):
-            continue
-        weights = reads[own].mean(dim=0)
+    for name, weights in words:
         peak = int(weights.argmax())
         half = float(weights[peak]) / 2
         first = last = peak

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from c2rl import provenance
 from c2rl.config import ReportParams
 from c2rl.provenance import Meta
@@ -22,6 +20,7 @@ from c2rl.report import (
     scores,
     strips,
     tables,
+    templates,
     words,
 )
 from c2rl.report.inputs import Inputs
@@ -85,13 +84,7 @@ def render(content: dict[str, Any]) -> str:
     Returns:
         The page, HTML.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("c2rl", "report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = templates.environment("c2rl", "report")
     return environment.get_template("page.html.jinja").render(content)
 
 

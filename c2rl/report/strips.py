@@ -1,6 +1,6 @@
 """Example clips: which ones, and their film strips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -119,21 +119,54 @@ def strip(store: FrameStore, number: int) -> Picture:
         ValueError: If a stored frame is no image.
     """
     row = store.rows[number]
-    count = min(FRAMES, row.num_frames)
-    chosen = [(2 * i + 1) * row.num_frames // (2 * count) for i in range(count)]
-    images = [_decode(file, row.clip.id) for file in store.read(number, chosen)]
+    chosen = evenly(row.num_frames)
+    when = f"frames {chosen[0]} to {chosen[-1]} of {row.num_frames}"
+    return film(
+        store.read(number, chosen),
+        f"Film strip of clip {row.clip.id}: {len(chosen)} evenly chosen frames, {when}.",
+        broken=f"a stored frame of {row.clip.id} is no image. Run `dvc repro prepare`.",
+    )
+
+
+def evenly(num_frames: int) -> list[int]:
+    """Choose the frames of a strip: `FRAMES` of them, or all where there are fewer.
+
+    Args:
+        num_frames: Of the clip, at least one.
+
+    Example:
+        >>> evenly(16), evenly(2)
+        ([1, 3, 5, 7, 9, 11, 13, 15], [0, 1])
+    """
+    count = min(FRAMES, num_frames)
+    return [(2 * i + 1) * num_frames // (2 * count) for i in range(count)]
+
+
+def film(files: Iterable[npt.NDArray[np.uint8]], alt: str, *, broken: str) -> Picture:
+    """Put frames of one clip side by side.
+
+    Args:
+        files: Compressed frames, all of one size.
+        alt: What the strip shows, in words.
+        broken: What to say if one is no image.
+
+    Returns:
+        One JPEG.
+
+    Raises:
+        ValueError: If a frame is no image.
+    """
+    images = [_decode(file, broken) for file in files]
     if max(images[0].shape) > SIDE:
         images = [_shrink(image) for image in images]
     wide = np.hstack(images)
-    when = f"frames {chosen[0]} to {chosen[-1]} of {row.num_frames}"
-    alt = f"Film strip of clip {row.clip.id}: {count} evenly chosen frames, {when}."
     return Picture(encode(wide, "jpeg"), alt, wide.shape[1], wide.shape[0])
 
 
-def _decode(file: npt.NDArray[np.uint8], clip: str) -> npt.NDArray[np.uint8]:
+def _decode(file: npt.NDArray[np.uint8], broken: str) -> npt.NDArray[np.uint8]:
     image = cv2.imdecode(file.copy(), cv2.IMREAD_COLOR)
     if image is None:
-        raise ValueError(f"a stored frame of {clip} is no image. Run `dvc repro prepare`.")
+        raise ValueError(broken)
     return image.astype(np.uint8, copy=False)
 
 

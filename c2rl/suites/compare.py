@@ -10,11 +10,12 @@ Source: Koehn, 2004 (paired bootstrap resampling).
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from c2rl.report.inputs import read_lines
 from c2rl.translate import significance
 
 RESAMPLES, SEED = 1000, 12345
@@ -110,7 +111,7 @@ def _bleu4(name: str, column: str, dataset: str, fetch: Fetch) -> tuple[list[str
     split = column.partition(":")[2].split(".")[0]
     home = f"data/translators/{dataset}"
     profile = json.loads(fetch(name, f"{home}/config.json").read_text(encoding="utf-8"))["profile"]
-    rows = _lines(fetch(name, f"{home}/predictions.{split}.jsonl"))
+    rows = read_lines(fetch(name, f"{home}/predictions.{split}.jsonl"))
     rows.sort(key=lambda row: str(row["id"]))
     said, true = ([row[side] for row in rows] for side in ("hypothesis", "reference"))
     counts = significance.counts(said, true, profile)
@@ -122,14 +123,10 @@ def _bleu4(name: str, column: str, dataset: str, fetch: Fetch) -> tuple[list[str
 def _recall(name: str, column: str, dataset: str, fetch: Fetch) -> tuple[list[str], Statistic]:
     """Read an experiment's ranks."""
     split, protocol, way, least = column.partition(":")[2].split(".")
-    rows = _lines(fetch(name, f"data/retrievers/{dataset}/ranks.{split}.jsonl"))
+    rows = read_lines(fetch(name, f"data/retrievers/{dataset}/ranks.{split}.jsonl"))
     key = f"{way}_rank" if protocol == "grouped" else f"paired_{way}_rank"
     query = "group" if (protocol, way) == ("grouped", "t2v") else "id"
     ranks = {str(row[query]): float(row[key]) for row in rows}
     names = sorted(ranks)
     hits = 100.0 * (np.array([ranks[name] for name in names]) <= int(least[1:]))
     return names, lambda numbers: float(hits[numbers].mean())
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

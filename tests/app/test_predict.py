@@ -137,7 +137,7 @@ def test_batches_end_where_they_end(predictor, videos, monkeypatch) -> None:
 
 def test_a_long_video_is_cut_as_extract_cuts_it(predictor, hour) -> None:
     (found,) = predictor.predict([hour], windows=Windows(20, 5), best=1)
-    task = predictor._task(predict.find_clips([hour])[0])
+    task = predictor.task(predict.find_clips([hour])[0])
     pieces = [piece.clip for piece in cut([task], Windows(20, 5))]
     assert [(w.start_s, w.end_s) for w in found.windows] == [(p.start_s, p.end_s) for p in pieces]
     assert [(w.start_s, w.end_s) for w in found.windows] == [(0, 20), (15, 35), (30, 50), (45, 64)]

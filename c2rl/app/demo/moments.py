@@ -8,7 +8,6 @@ from c2rl.app import words
 from c2rl.app.demo import pictures
 from c2rl.app.retriever import Retriever
 from c2rl.app.words import Stretch, Word
-from c2rl.objectives.similarity import match
 from c2rl.report.pictures import Picture
 
 
@@ -41,10 +40,7 @@ def moments(
     sharpness = model.scoring["sharpness"]
     text = model.texts([sentence])[0] if text is None else text
     named = words.group(model.tokenizer, sentence)
-    named = [(name, own) for name, own in named if any(letter.isalnum() for letter in name)]
-    reads = match(signs.float(), text.float(), sharpness=sharpness)  # (U, T)
-    weights = [reads[own].mean(dim=0) for _, own in named]
-    most = max((float(own.max()) for own in weights), default=1.0)
-    found = words.align(signs, text, named, stretch, sharpness=sharpness)
-    heats = [pictures.heat((own / most).numpy()) for own in weights]
-    return [Moment(word, heat) for word, heat in zip(found, heats, strict=True)]
+    read = words.read(signs, text, named, sharpness=sharpness)
+    most = max((float(weights.max()) for _, weights in read), default=1.0)
+    heats = [pictures.heat((weights / most).numpy()) for _, weights in read]
+    return [Moment(*both) for both in zip(words.place(read, stretch), heats, strict=True)]

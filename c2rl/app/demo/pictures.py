@@ -6,12 +6,11 @@ Shape letters: T vectors or frames of a clip, C columns of its features.
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from c2rl.report import strips
 from c2rl.report.pictures import Picture, encode
-from c2rl.report.strips import FRAMES, SIDE
 
 _DARK = np.array((107, 48, 8), dtype=np.float32)
 """Blue, green, red of the strongest value, as in the report's alignment maps."""
@@ -34,21 +33,12 @@ def film(files: Sequence[npt.NDArray[np.uint8]], name: str) -> Picture:
     Raises:
         ValueError: If a frame is no image.
     """
-    count = min(FRAMES, len(files))
-    chosen = [files[(2 * i + 1) * len(files) // (2 * count)] for i in range(count)]
-    images = [_frame(file, name) for file in chosen]
-    wide = np.hstack(images)
-    alt = f"Film strip of {name}: {count} evenly chosen frames."
-    return Picture(encode(wide, "jpeg"), alt, wide.shape[1], wide.shape[0])
-
-
-def _frame(file: npt.NDArray[np.uint8], name: str) -> npt.NDArray[np.uint8]:
-    image = cv2.imdecode(np.array(file), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f"a frame of {name} is no image")
-    if max(image.shape) > SIDE:
-        image = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    return image.astype(np.uint8, copy=False)
+    chosen = strips.evenly(len(files))
+    return strips.film(
+        [files[number] for number in chosen],
+        f"Film strip of {name}: {len(chosen)} evenly chosen frames.",
+        broken=f"a frame of {name} is no image",
+    )
 
 
 def heat(strength: npt.NDArray[np.floating[Any]]) -> Picture:

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from c2rl.app import decoding
 from c2rl.app.answers import Found
 from c2rl.app.decoding import Long
 from c2rl.app.demo import pictures
@@ -25,12 +24,10 @@ from c2rl.app.predict import Predictor
 from c2rl.app.retriever import Retriever
 from c2rl.app.words import Stretch
 from c2rl.corpora.clip import NO_SPLIT, Clip
-from c2rl.extract.encoder import OVERFLOW, reader
 from c2rl.extract.windows import LONGEST_S
 from c2rl.retrieve.exact import score_pairs
 from c2rl.store.manifest import OK
-from c2rl.video.decode import Result, result_of, timeout_s, with_decord
-from c2rl.video.pool import Pool
+from c2rl.video.decode import Result, result_of
 from c2rl.video.sample import at_inference
 
 MAX_BYTES = 200 * 2**20
@@ -72,7 +69,6 @@ class Session:
         )
         self._retriever = Retriever(retriever or data / "retrievers" / dataset)
         self._require()
-        self._pool = Pool(decoding.begin, None, workers=1)
         self._thread = ThreadPoolExecutor(1, "demo")
         self._thread.submit(lambda: self._training)  # the first question need not wait for it
 
@@ -86,9 +82,8 @@ class Session:
 
     def close(self) -> None:
         """End the process that decodes, and the thread."""
-        self._thread.submit(self._pool.__exit__).result()
+        self._thread.submit(self._predictor.close).result()
         self._thread.shutdown()
-        self._predictor.close()
 
     def translate(self, video: Path) -> Translated:
         """Translate a video that somebody handed over, and remove it, whatever comes of it.
@@ -152,11 +147,7 @@ class Session:
 
     def _translate_video(self, video: Path) -> Translated:
         result = self._decode(video)
-        encoder = self._predictor.encoder
-        view = encoder.look(reader(result.numbers, result.frames), result.num_frames, result.fps)
-        (features,) = encoder.encode_batch([view])
-        if not features.isfinite().all():
-            raise ValueError(OVERFLOW)
+        features = self._predictor.encode(result)
         duration = result.num_frames / result.fps if result.fps else None
         length = f"{result.num_frames} frames"
         about = length if duration is None else f"{duration:.1f} s, {length}"
@@ -185,10 +176,8 @@ class Session:
         size = video.stat().st_size
         if size > MAX_BYTES:
             raise ValueError(too_large(size, MAX_BYTES))
-        # An absolute path below "/" is a path below a root, as annotations' paths are.
-        below = video.resolve().relative_to("/").as_posix()
-        task = self._predictor.encoder.trained.task(Path("/"), Clip("", NO_SPLIT, "", "", below))
-        (outcome,) = self._pool.run([task], timeout_s=timeout_s, retry=with_decord)
+        task = self._predictor.task(Clip("", NO_SPLIT, "", "", str(video)))
+        (outcome,) = self._predictor.decode([task])
         if isinstance(outcome.value, Long):
             raise ValueError(
                 f"The video is {outcome.value.duration_s:.0f} s long, this page takes"

@@ -10,6 +10,7 @@ import markupsafe
 from c2rl.app import answers
 from c2rl.app.demo.moments import Moment
 from c2rl.app.demo.told import Inspected, Searched, Translated
+from c2rl.report import templates
 
 _FIRST_S = 0.001
 """A browser that is sent to 0 shows nothing before it plays."""
@@ -17,13 +18,7 @@ _FIRST_S = 0.001
 
 @cache
 def _environment() -> jinja2.Environment:
-    made = jinja2.Environment(
-        loader=jinja2.PackageLoader("c2rl.app", "demo"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    made = templates.environment("c2rl.app", "demo")
     made.filters |= {"clock": answers.clock, "address": address}
     made.globals |= {"best": best, "first": _FIRST_S}
     return made

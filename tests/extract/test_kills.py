@@ -18,6 +18,7 @@ import numpy as np
 import peer_features as peer
 import pytest
 from full_disk import room
+from untrained import USUAL
 
 from c2rl import config, lock
 from c2rl.corpora.clip import Clip
@@ -29,13 +30,6 @@ from c2rl.store.features import FeatureStore
 from c2rl.store.manifest import Row
 
 ROOT = Path(__file__).parents[2]
-USUAL = {
-    "which": "best",
-    "point": "after_transformer",
-    "precision": "float32",
-    "views": 1,
-    "imported": None,
-}
 CALL = "from c2rl.store import shards; shards.SHARD = 2; from c2rl.cli import main; main()"
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux offers it")
 

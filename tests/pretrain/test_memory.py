@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from saved import saved_bytes
 
 from c2rl.nn.sign_encoder import resnet18
 from c2rl.pretrain import memory
@@ -10,19 +11,8 @@ from c2rl.pretrain import memory
 def held(channels: int, side: int, frames: int) -> float:
     """Bytes that ResNet holds for the way back, a frame."""
     net = resnet18(channels, "none").to(memory_format=torch.channels_last).train()
-    own = {p.untyped_storage().data_ptr() for p in net.parameters()}
-    seen: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
     batch = torch.zeros(frames, 3, side, side).contiguous(memory_format=torch.channels_last)
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        net(batch)
-    return sum(seen.values()) / frames
+    return saved_bytes(net, lambda: net(batch)) / frames
 
 
 @pytest.mark.parametrize(("channels", "side"), [(64, 224), (64, 112), (24, 64)])

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from saved import saved_bytes
 from torch import nn
 
 from c2rl.language import encoders
@@ -26,19 +27,8 @@ def encoder(name: str) -> nn.Module:
 
 def held(network: nn.Module) -> float:
     """Bytes that an encoder holds for the way back, a row."""
-    own = {p.untyped_storage().data_ptr() for p in network.parameters()}
-    seen: dict[int, int] = {}
-
-    def note(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            seen[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    batch = torch.ones(2, ROWS, SIZES["width"])
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        network.train()(batch, torch.ones(2, ROWS, dtype=torch.bool))
-    return sum(seen.values()) / (2 * ROWS)
+    batch, mask = torch.ones(2, ROWS, SIZES["width"]), torch.ones(2, ROWS, dtype=torch.bool)
+    return saved_bytes(network, lambda: network.train()(batch, mask)) / (2 * ROWS)
 
 
 @pytest.mark.parametrize("name", ["transformer", "mbart", "mt5"])

@@ -11,6 +11,7 @@ SMALL = {
     "frames": {"size": 32, "crop": 28},
     "encoder": {"channels": 8, "width": 16, "layers": 1, "heads": 2, "feedforward": 32},
     "pretrain": {"epochs": 1, "batch_size": 8, "evaluate_every": 1, "probe_clips": 2},
+    "extract": {"point": "after_transformer", "views": 1},  # the paper's
     "translate": {"width": 16, "layers": 1, "heads": 2, "feedforward": 32, "epochs": 1, "beams": 2},
     "retrieve": {"width": 16, "layers": 1, "heads": 2, "feedforward": 32, "epochs": 1},
 }

@@ -95,3 +95,36 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = c2rl.nothing
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ("predict", "a.mp4", "translator"),
+        ("search", "der mann tanzt", "retriever"),
+        ("index", "build", "x", "f.zarr", "retriever"),
+    ],
+    ids=lambda call: call[0],
+)
+def test_the_projects_own_models_are_the_default(tmp_path, call: tuple[str, ...]) -> None:
+    *words, kind = call
+    (tmp_path / "params.yaml").write_text("dataset: table\n")
+    done = cli(*words, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"c2rl: data/{kind}s/table does not exist.")
+
+
+def test_outside_a_project_a_model_is_asked_for_in_one_line(tmp_path) -> None:
+    done = cli("predict", "a.mp4", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"c2rl: params.yaml is missing in {tmp_path}, so the encoder is not known. Give --encoder,"
+        " or run this in the project's folder."
+    )
+    assert "Give --retriever, or" in cli("search", "ich", cwd=tmp_path).stderr
+
+
+def test_params_without_a_dataset_say_so_in_one_line(tmp_path) -> None:
+    (tmp_path / "params.yaml").write_text("[1, 2]\n")
+    done = cli("demo", cwd=tmp_path)
+    assert done.stderr.startswith("c2rl: params.yaml names no dataset.")

@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
+from c2rl.cli import made
 from c2rl.cli.answer import Json, print_json
 
 
 def predict(
     clips: Annotated[list[Path], typer.Argument(help="Videos, folders of videos or of frames.")],
-    encoder: Annotated[Path, typer.Option(help="Encoder folder.")],
-    translator: Annotated[Path, typer.Option(help="Translator folder.")],
+    encoder: Annotated[
+        Path | None, typer.Option(help="Encoder folder; default: the project's.")
+    ] = None,
+    translator: Annotated[
+        Path | None, typer.Option(help="Translator folder; default: the project's.")
+    ] = None,
     best: Annotated[
         int | None,
         typer.Option(
@@ -38,6 +43,7 @@ def predict(
         raise typer.BadParameter("--srt goes with neither --json nor --best")
     if srt is not None and len(clips) != 1:
         raise typer.BadParameter("--srt goes with one video")
+    encoder, translator = encoder or made.model("encoder"), translator or made.model("translator")
     from c2rl.app import decoding, predictions
 
     decoding.share_cores()  # before torch is loaded

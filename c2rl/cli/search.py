@@ -10,11 +10,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from c2rl.cli import made
 from c2rl.cli.answer import Json, print_json
 
 index_app = typer.Typer(help="Indexes of any clips, for `c2rl search`.", no_args_is_help=True)
 
-Retriever = Annotated[Path, typer.Option(help="Retriever folder.")]
+Retriever = Annotated[Path | None, typer.Option(help="Retriever folder; default: the project's.")]
 Index = Annotated[Path, typer.Argument(metavar="INDEX", help="Folder of the index.")]
 Stores = Annotated[
     list[str], typer.Argument(metavar="FEATURES...", help="Feature stores (`c2rl extract`).")
@@ -22,12 +23,14 @@ Stores = Annotated[
 
 
 def search(
-    retriever: Retriever,
     sentence: Annotated[str | None, typer.Argument(help="What is signed.")] = None,
+    retriever: Retriever = None,
     clip: Annotated[
-        str | None, typer.Option(help="Instead: a stored clip's id, or a video with --encoder.")
+        str | None, typer.Option(help="Instead: a stored clip's id, or a video.")
     ] = None,
-    encoder: Annotated[Path | None, typer.Option(help="Encoder folder, for a video.")] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(help="Encoder folder, for a video; default: the project's.")
+    ] = None,
     wanted: Annotated[
         Literal["clips", "sentences"], typer.Option("--for", help="What a clip looks for.")
     ] = "clips",
@@ -54,6 +57,9 @@ def search(
         raise typer.BadParameter("--encoder and --for go with --clip")
     if frames is not None and html is None:
         raise typer.BadParameter("--frames goes with --html")
+    retriever = retriever or made.model("retriever")
+    if clip is not None and encoder is None and Path(clip).exists():
+        encoder = made.model("encoder")
     from c2rl.app import answers
     from c2rl.app.retriever import Retriever
 
@@ -81,18 +87,23 @@ def search(
 
 
 @index_app.command("build")
-def build(index: Index, features: Stores, retriever: Retriever, as_json: Json = False) -> None:
+def build(
+    index: Index, features: Stores, retriever: Retriever = None, as_json: Json = False
+) -> None:
     """Make an index of the clips of feature stores."""
     _add(index, features, retriever, is_new=True, as_json=as_json)
 
 
 @index_app.command("add")
-def add(index: Index, features: Stores, retriever: Retriever, as_json: Json = False) -> None:
+def add(index: Index, features: Stores, retriever: Retriever = None, as_json: Json = False) -> None:
     """Add clips; what is there is not built again."""
     _add(index, features, retriever, is_new=False, as_json=as_json)
 
 
-def _add(index: Path, features: list[str], retriever: Path, *, is_new: bool, as_json: bool) -> None:
+def _add(
+    index: Path, features: list[str], retriever: Path | None, *, is_new: bool, as_json: bool
+) -> None:
+    retriever = retriever or made.model("retriever")
     from c2rl.app import indexing
 
     state = indexing.add(index, features, retriever, is_new=is_new)

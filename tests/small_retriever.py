@@ -58,12 +58,14 @@ def write_retriever(path: Path) -> Made:
     return Made(path, model, tokenizer)
 
 
-def write_features(path: Path, rows: list[Row], *, encoder: str = ENCODER, width: int = FEATURES):
+def write_features(
+    path: Path, rows: list[Row], *, encoder: str = ENCODER, width: int = FEATURES, **more: object
+):
     rng = np.random.default_rng(0)
     clips = [rng.standard_normal((5 + i % 3, width)).astype(np.float16) for i in range(len(rows))]
     write_feature_store(
         path, rows, iter(clips),
-        lengths=[len(c) for c in clips], width=width, made_from={"encoder": encoder},
+        lengths=[len(c) for c in clips], width=width, made_from={"encoder": encoder, **more},
     )  # fmt: skip
     return clips
 

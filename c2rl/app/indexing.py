@@ -54,12 +54,26 @@ def _require(store: FeatureStore, model: Embedder) -> None:
             f"{store.path} holds features of encoder {made_by}, but {model.path} was trained on"
             f" those of {wanted}. Extract them with that encoder."
         )
+    _require_form(store, model)
     width = model.network.projection.in_features
     if store.meta.counts["width"] != width:
         raise ValueError(
             f"{store.path} has features of {store.meta.counts['width']} numbers, {model.path}"
             f" was trained on {width}. Extract them as those were."
         )
+
+
+def _require_form(store: FeatureStore, model: Embedder) -> None:
+    """Refuse features that were taken from another place of the same encoder."""
+    made, wanted = store.meta.made_from.get("extract"), model.config.get("extract")
+    if not made or not wanted:  # features that somebody imported
+        return
+    for option in ("point", "which"):
+        if made[option] != wanted[option]:
+            raise ValueError(
+                f"{store.path} holds features of {option} {made[option]}, but {model.path} was"
+                f" trained on {wanted[option]}. Extract them with --{option} {wanted[option]}."
+            )
 
 
 def _write(new: Path, stores: Sequence[FeatureStore], model: Embedder) -> None:

@@ -89,7 +89,8 @@ def _retrieve(
         name: rank(model, store[name], tokenizer, **scoring, resamples=_RESAMPLES)
         for name in held_out
     }
-    config = {"network": network, "encoder": store.meta.made_from["encoder"], **scoring}
+    config = {"network": network, **scoring}
+    config |= {key: store.meta.made_from.get(key) for key in ("encoder", "extract")}
     with provenance.artefact(retriever, "retriever", made_from=made_from, counts={}) as folder:
         checkpoint.save_weights(folder / "model.safetensors", fitted.best)
         provenance.write_json(folder / "config.json", config)

@@ -13,7 +13,7 @@ from c2rl.suites.plan import Contents, Run
 
 _PLACES = {"C2RL_DATA": "data/raw", "C2RL_SCRATCH": ".c2rl/runs"}
 """Folders that git ignores, so that they are missing where DVC runs an experiment."""
-_POLL_S = 5.0
+_POLL_S = 30.0
 _WAITING = {"queued", "running"}
 
 
@@ -42,12 +42,13 @@ class Known(NamedTuple):
         return {name: own for name, own in self.experiments.items() if own.state == "success"}
 
 
-def dvc(*arguments: str, stdout: int | None = None) -> str:
+def dvc(*arguments: str, stdout: int | None = None, threads: int | None = None) -> str:
     """Run DVC.
 
     Args:
         arguments: Of its command line.
         stdout: `subprocess.PIPE`, or None to let it print.
+        threads: Of each process that computes, unless `OMP_NUM_THREADS` says; None: all cores'.
 
     Returns:
         What went into the pipe.
@@ -60,6 +61,8 @@ def dvc(*arguments: str, stdout: int | None = None) -> str:
     here = {
         name: str(Path(os.environ.get(name) or place).resolve()) for name, place in _PLACES.items()
     }
+    if threads is not None and "OMP_NUM_THREADS" not in os.environ:
+        here["OMP_NUM_THREADS"] = str(threads)
     call = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(call, stdout=stdout, text=True, check=False, env=os.environ | here)
     if done.returncode:
@@ -137,7 +140,9 @@ def run_together(runs: Sequence[Run], jobs: int) -> list[str]:
     for one in runs:
         if one.name not in waiting:  # of a call that was killed: its workers went on
             dvc("exp", "run", "--queue", "-n", one.name, *_settings(one))
-    dvc("queue", "start", "--jobs", str(jobs))
+    # All together as many threads as there are cores: trainings that fight for a core all wait.
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    dvc("queue", "start", "--jobs", str(jobs), threads=threads)
     names = {one.name for one in runs}
     while True:
         found = known().experiments

@@ -12,6 +12,7 @@ import torch
 from small_retriever import SCORING, SENTENCES, Made
 
 from c2rl.app import answers, indexing, page
+from c2rl.app.embedder import Embedder
 from c2rl.app.retriever import Retriever
 from c2rl.retrieve import folder, index
 from c2rl.retrieve.rerank import Query
@@ -165,6 +166,26 @@ def test_features_of_another_encoder_or_width_are_refused(made, tmp_path) -> Non
     with pytest.raises(ValueError, match="features of 5 numbers"):
         indexing.add(tmp_path / "i", [tmp_path / "b.zarr"], made.path, is_new=True)
     assert not (tmp_path / "i").exists()
+
+
+@pytest.mark.parametrize("other", [{"point": "before_transformer"}, {"which": "last"}])
+def test_features_from_another_place_of_the_encoder_are_refused(world, tmp_path, other) -> None:
+    model = Embedder(world.path("retrievers"))
+    (option, place), *_ = other.items()
+    usual = {"point": "after_transformer", "which": "best", "precision": "float32"}
+    small_retriever.write_features(
+        tmp_path / "f.zarr",
+        small_retriever.windows("video", 2),
+        encoder=model.config["encoder"],
+        width=16,
+        extract=usual | other,
+    )
+    with pytest.raises(ValueError) as error:
+        indexing.add(tmp_path / "i", [tmp_path / "f.zarr"], model.path, is_new=True)
+    assert str(error.value) == (
+        f"{tmp_path / 'f.zarr'} holds features of {option} {place}, but {model.path} was trained"
+        f" on {usual[option]}. Extract them with --{option} {usual[option]}."
+    )
 
 
 def test_an_index_of_another_retriever_is_refused(made, hours, tmp_path) -> None:

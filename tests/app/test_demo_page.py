@@ -13,11 +13,14 @@ import chromium
 import pytest
 from films import film, write_video
 
-pytestmark = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("gradio", "playwright"))
-    or chromium.find() is None,
-    reason="needs gradio, playwright and a chromium",
-)
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("gradio", "playwright"))
+        or chromium.find() is None,
+        reason="needs gradio, playwright and a chromium",
+    ),
+]
 
 SERVER = """
 import sys

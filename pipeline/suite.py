@@ -62,7 +62,7 @@ def run(
 def _run(todo: list[Run], jobs: int) -> list[str]:
     """Run rows; gives the names of those that failed."""
     if jobs > 1 and todo:
-        return experiments.run_together(todo, jobs)
+        return experiments.run_together(todo, jobs, tell=typer.echo)
     failed = []
     for one in todo:
         try:

@@ -118,6 +118,8 @@ class FakeDvc:
         self.experiments: list[dict[str, Any]] = []
         self.params: dict[str, Any] = copy.deepcopy(PARAMS)
         self.broken: set[str] = set()
+        self.deaths = 0
+        """Times that the queue's workers die before they do anything."""
         self.outputs = Path()
         self.calls: list[list[str]] = []
         self.env: dict[str, str] = {}
@@ -152,7 +154,9 @@ class FakeDvc:
         self.calls.append(call[3:])
         if call[3:6] == ["exp", "run", "--queue"]:
             self.finish(call[7], self.told(call), bleu4=1.0, executor={"state": "queued"})
-        if call[3] == "queue":
+        if call[3:5] == ["queue", "start"] and self.deaths:
+            self.deaths -= 1
+        elif call[3] == "queue":
             for own in self.experiments:
                 own["executor"] = None if own["name"] not in self.broken else {"state": "failed"}
         if call[3] == "get":
@@ -339,6 +343,48 @@ def test_several_run_at_a_time_by_dvcs_own_queue(dvc: FakeDvc) -> None:
     assert [c[4] for c in dvc.calls[:4]] == names
     assert dvc.calls[4:] == [["queue", "start", "--jobs", "2"]]
     assert str(error).startswith("1 of 4 runs failed: trial-icl-s1. ")
+
+
+def test_a_worker_that_died_is_started_again(dvc: FakeDvc, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "_POLL_S", 0)
+    dvc.deaths = 3
+    text, error = call("run", "trial", "--seeds", "0", "--jobs", "2")
+    assert error is None
+    assert text.splitlines() == ["trial-icl-s0: success", "trial-both-of-them-s0: success"]
+    assert dvc.calls[2:] == 4 * [["queue", "start", "--jobs", "2"]]
+
+
+def test_what_the_queue_lost_is_given_up_and_taken_out_of_it(
+    dvc: FakeDvc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiments, "_POLL_S", 0)
+    dvc.deaths = 1000
+    _, error = call("run", "trial", "--seeds", "0", "--jobs", "2")
+    assert str(error).startswith("2 of 2 runs failed: trial-icl-s0, trial-both-of-them-s0. ")
+    assert dvc.calls[-1] == ["queue", "remove", "trial-icl-s0", "trial-both-of-them-s0"]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "told", "expected"), [(2, None, "1"), (2, "5", "5"), (9, None, "1")]
+)
+def test_trainings_side_by_side_share_the_cores(
+    dvc: FakeDvc, monkeypatch: pytest.MonkeyPatch, jobs: int, told: str | None, expected: str
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if told is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+    starting = []
+    usual = FakeDvc.__call__
+
+    def spy(self: FakeDvc, call: list[str], **options: Any) -> Any:
+        if call[3:5] == ["queue", "start"]:
+            starting.append(options["env"]["OMP_NUM_THREADS"])
+        return usual(self, call, **options)
+
+    monkeypatch.setattr(FakeDvc, "__call__", spy)
+    call("run", "trial", "--seeds", "0", "--jobs", str(jobs))
+    assert starting == [expected]
 
 
 def test_what_is_queued_already_is_not_queued_twice(dvc: FakeDvc) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,8 @@ _PLACES = {"C2RL_DATA": "data/raw", "C2RL_SCRATCH": ".c2rl/runs"}
 """Folders that git ignores, so that they are missing where DVC runs an experiment."""
 _POLL_S = 30.0
 _WAITING = {"queued", "running"}
+_PATIENCE = 10
+"""Looks at a queue of which nothing runs, before what is left in it is given up."""
 
 
 class Experiment(NamedTuple):
@@ -126,12 +128,13 @@ def run(one: Run) -> None:
     dvc("exp", "run", "--temp", "-n", one.name, *_settings(one))
 
 
-def run_together(runs: Sequence[Run], jobs: int) -> list[str]:
+def run_together(runs: Sequence[Run], jobs: int, *, tell: Callable[[str], Any]) -> list[str]:
     """Run rows side by side by DVC's own queue, and wait for them.
 
     Args:
         runs: Rows and seeds, none of them finished.
         jobs: How many at a time.
+        tell: Given a line when one of them ends.
 
     Returns:
         Names of those that failed.
@@ -142,14 +145,24 @@ def run_together(runs: Sequence[Run], jobs: int) -> list[str]:
             dvc("exp", "run", "--queue", "-n", one.name, *_settings(one))
     # All together as many threads as there are cores: trainings that fight for a core all wait.
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    dvc("queue", "start", "--jobs", str(jobs), threads=threads)
-    names = {one.name for one in runs}
-    while True:
+    states = dict.fromkeys((one.name for one in runs), "queued")
+    idle = 0
+    while idle < _PATIENCE:
+        # Each time: a worker dies where it reads a message of DVC's queue that is half written.
+        dvc("queue", "start", "--jobs", str(jobs), threads=threads, stdout=subprocess.PIPE)
         found = known().experiments
-        states = {name: own.state for name, own in found.items() if name in names}
-        if not _WAITING & set(states.values()):
-            return [one.name for one in runs if states.get(one.name) != "success"]
+        for name in states:
+            state = found[name].state if name in found else "failed"
+            if state not in _WAITING and states[name] in _WAITING:
+                tell(f"{name}: {state}")
+            states[name] = state
+        if not _WAITING & {*states.values()}:
+            return [name for name, state in states.items() if state != "success"]
+        idle = 0 if "running" in states.values() else idle + 1
         time.sleep(_POLL_S)
+    lost = [name for name, state in states.items() if state == "queued"]
+    dvc("queue", "remove", *lost)
+    return [name for name, state in states.items() if state != "success"]
 
 
 def _settings(one: Run) -> list[str]:

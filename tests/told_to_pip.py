@@ -4,16 +4,20 @@ import sys
 import tomllib
 from pathlib import Path
 
-verb, *rest = sys.argv[1:]
-assert verb == "install", sys.argv
-root = Path.cwd()
-extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-while rest:
-    flag, value = rest.pop(0), rest.pop(0)
-    if flag == "-c":
-        assert (root / value).is_file(), value
-        continue
-    assert flag == "-e", flag
-    place, _, named = value.partition("[")
-    assert place == ".", place
-    assert set(filter(None, named.rstrip("]").split(","))) <= set(extras), value
+
+def check(verb: str, *rest: str) -> None:
+    """Refuse what the project here could not install."""
+    assert verb == "install", verb
+    content = tomllib.loads(Path("pyproject.toml").read_text())
+    extras = {*content["project"]["optional-dependencies"]}
+    for flag, value in zip(rest[::2], rest[1::2], strict=True):
+        if flag == "-c":
+            assert Path(value).is_file(), value
+            continue
+        place, _, named = value.partition("[")
+        assert (flag, place) == ("-e", "."), (flag, place)
+        assert {*filter(None, named.rstrip("]").split(","))} <= extras, value
+
+
+if __name__ == "__main__":
+    check(*sys.argv[1:])

@@ -145,7 +145,7 @@ def stand_ins(elsewhere: Path, miniature) -> dict[str, str]:
         "RAY_ADDRESS=auto": "RAY_ADDRESS=local",  # a cluster of this machine alone
         "C2RL_DEVICES=16 C2RL_WORKERS=256": "C2RL_DEVICES=1 C2RL_WORKERS=2",
         "C2RL_DEVICES=8": "C2RL_DEVICES=1",
-        "c2rl bench pretrain": "c2rl bench pretrain --rounds 3 --batch 2",
+        "c2rl bench predict": "c2rl bench predict --clips 2 --rounds 3",
     }
 
 

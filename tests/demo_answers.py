@@ -14,15 +14,15 @@ def main() -> None:
     if importlib.util.find_spec("gradio") is None:
         sys.exit("extra `demo` is not installed")
     with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as started:
-        assert started.stdout is not None
-        for line in started.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:\d+", line):
-                with urllib.request.urlopen(found.group()) as page:
-                    assert b"<html" in page.read()
-                break
-        else:
-            sys.exit("the demo ended without an address")
-        started.kill()  # how it ends by itself is tested with the page
+        try:
+            assert started.stdout is not None
+            told = next((line for line in started.stdout if "http://" in line), "")
+            address = re.search(r"http://127\.0\.0\.1:\d+", told)
+            assert address is not None, "the demo ended without an address"
+            with urllib.request.urlopen(address.group(), timeout=60) as page:
+                assert b"<html" in page.read()
+        finally:
+            started.kill()  # how it ends by itself is tested with the page
 
 
 if __name__ == "__main__":

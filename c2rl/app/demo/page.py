@@ -59,6 +59,7 @@ def serve(
             raise OSError(
                 f"port {port} of this machine is taken: choose another one by --port."
             ) from None
+        listening.listen()  # who comes as soon as the address is told waits for the server
         # what ends the server is told again to whom it would have been told: the folder must go
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with (

@@ -157,11 +157,11 @@ def run_together(runs: Sequence[Run], jobs: int, *, tell: Callable[[str], Any]) 
                 tell(f"{name}: {state}")
             states[name] = state
         if not _WAITING & {*states.values()}:
-            return [name for name, state in states.items() if state != "success"]
+            break
         idle = 0 if "running" in states.values() else idle + 1
         time.sleep(_POLL_S)
-    lost = [name for name, state in states.items() if state == "queued"]
-    dvc("queue", "remove", *lost)
+    if lost := [name for name, state in states.items() if state == "queued"]:
+        dvc("queue", "remove", *lost)
     return [name for name, state in states.items() if state != "success"]
 
 
